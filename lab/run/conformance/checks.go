@@ -1,7 +1,12 @@
 package conformance
 
+import "slices"
+
 // Checks returns all checks, from the form of the log to the meaning of its numbers.
-func Checks() []Check {
+func Checks() []Check { return slices.Concat(logChecks(), rolloutChecks(), guardrailChecks()) }
+
+// logChecks returns the checks of the form of a log and of the time before the release.
+func logChecks() []Check {
 	all := Names()
 	return []Check{
 		{"order", "A log starts with run.started and ends with run.ended, completed. Events are numbered without " +
@@ -22,6 +27,12 @@ func Checks() []Check {
 			append(guardedRuns(), RunRefused), checkApplied},
 		{"baseline", "Before the release all requests succeed, have the latency of the services' models, and are " +
 			"answered by the primary alone (without guardrails, by the service).", all, checkBaseline},
+	}
+}
+
+// rolloutChecks returns the checks of the course of a rollout, of routing and of harm.
+func rolloutChecks() []Check {
+	return []Check{
 		{"phases", "The canary's statuses are a valid sequence of Flagger's phases; the weight follows the steps of " +
 			"the analysis, and failed checks only rise until the rollout ends.", append(guardedRuns(), RunRefused),
 			checkPhases},
@@ -41,9 +52,15 @@ func Checks() []Check {
 		{"update", "Without guardrails a release is a rolling update, after which the new version answers " +
 			"everything, and no request is lost during it.", []string{RunStraight}, checkUpdate},
 		{"truth", "Only requests of the faulty version on the route of its fault are hit and harmed, in the share of " +
-			"the fault.", all, checkTruth},
+			"the fault.", Names(), checkTruth},
 		{"denied-by-mesh", "Requests that a policy of the guardrails denies count as the mesh's answers, whichever " +
 			"version's pods deny them, and not as hit by the release.", []string{RunAbort}, checkDeniedByMesh},
+	}
+}
+
+// guardrailChecks returns the checks of what guardrails see and say.
+func guardrailChecks() []Check {
+	return []Check{
 		{"metrics", "Prometheus has Linkerd's, the services' and Flagger's series with their names and labels, and " +
 			"the values of the traffic.", []string{RunAbort}, checkMetrics},
 		{"queries", "Each query of Flagger's is recorded with asker, check, PromQL, the bounds of the check and " +
@@ -55,8 +72,8 @@ func Checks() []Check {
 		{"closed-gates", "The gate policy says no where policy denies a client of the service, and where it admits " +
 			"a stranger.",
 			[]string{RunAbort, RunMatch}, checkClosedGates},
-		{"refusals", "Every gate says no to a version that it is about, and says why; the version is rolled back before " +
-			"it gets a request.", []string{RunRefused}, checkRefusals},
+		{"refusals", "Every gate says no to a version that it is about, and says why; the version is rolled back " +
+			"before it gets a request.", []string{RunRefused}, checkRefusals},
 		{"rollback-drill", "A rollback drill sends all its probes to the canary and back, and no user's request.",
 			[]string{RunPromote}, checkDrill},
 		{"alerts", "Flagger's alerts are recorded with provider, severity and text.", []string{RunPromote, RunAbort},

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"coalmine/lab/mesh"
+	"coalmine/loadgen/rng"
 )
 
 func TestSniff(t *testing.T) {
@@ -101,4 +102,34 @@ func FuzzSeriesText(f *testing.F) {
 			t.Errorf("%q is shown as %q", value, got)
 		}
 	})
+}
+
+// Endpoints that come while the proxy does not ask are unknown until it asks again.
+func TestLookupIsLate(t *testing.T) {
+	p := &Proxy{changed: make(chan struct{}), lookupRNG: rng.New(1, "test")}
+	u := &upstream{endpoints: map[int]*endpoint{}}
+	u.ask(0)
+	p.advance(u, mesh.LookupTimeout)
+	if pause := u.at - mesh.LookupTimeout; u.asking || pause < 100*time.Millisecond || pause > 110*time.Millisecond {
+		t.Fatalf("asking %v, the pause is %v", u.asking, pause)
+	}
+	u.endpoints, u.nextKey = map[int]*endpoint{0: {}}, 1
+	u.answer()
+	u.balance(mesh.LookupTimeout)
+	if u.Known() || u.balancer.Len() != 0 || !u.mayAnswer() {
+		t.Fatal("the endpoints are known in the pause")
+	}
+	u.failfast = true
+	if u.mayAnswer() {
+		t.Error("requests wait although one has waited in vain")
+	}
+	p.advance(u, u.at)
+	if !u.Known() || u.balancer.Len() != 1 || u.failfast {
+		t.Errorf("the endpoints are not known after the pause: %+v", u.lookup)
+	}
+	u.endpoints = map[int]*endpoint{}
+	u.balance(time.Hour)
+	if p.advance(u, time.Hour); u.mayAnswer() {
+		t.Error("a proxy that has seen an endpoint looks the Service up again")
+	}
 }

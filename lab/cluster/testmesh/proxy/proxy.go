@@ -131,8 +131,9 @@ type Proxy struct {
 	// changed is closed when the state changes.
 	changed chan struct{}
 
-	backendRNG, endpointRNG rng.Stream
-	draws                   atomic.Uint64
+	backendRNG, endpointRNG, lookupRNG rng.Stream
+
+	draws atomic.Uint64
 
 	outbound, inbound *listener
 	authz             *authz
@@ -149,6 +150,7 @@ func New(cfg Config) (*Proxy, error) {
 		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, stats: map[mesh.ServicePort]*targetStats{},
 		state: emptyState(), changed: make(chan struct{}),
 		backendRNG: rng.New(cfg.Seed, "testmesh/backend"), endpointRNG: rng.New(cfg.Seed, "testmesh/endpoint"),
+		lookupRNG: rng.New(cfg.Seed, "testmesh/lookup"),
 	}
 	p.authz = newAuthz(p)
 	p.outbound = p.newListener(newForwarder(&router{p}, p.quiet()), 0)

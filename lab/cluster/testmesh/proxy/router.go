@@ -67,6 +67,8 @@ type outboundRequest struct {
 	// deadline is when waiting for a backend ends; waited is set once that has begun.
 	deadline time.Duration
 	waited   bool
+	// parked is the choice of a request that waits for the endpoints of its backend.
+	parked *choice
 	// failed is the last attempt that could not connect.
 	failed *failure
 }
@@ -133,6 +135,9 @@ func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // choose decides what to do with a request now.
 func (r *router) choose(j *outboundRequest) choice {
+	if j.parked != nil {
+		return r.resume(j)
+	}
 	for {
 		state := r.current()
 		t := state.targets[connOf(j.request.Context()).dst]
@@ -180,6 +185,7 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 		return choice{}, false
 	}
 	now, n := r.now(), r.draws.Add(1)
+	r.lookUp(state, t, now)
 	c := choice{target: t, stats: r.statsOf(t.ServicePort), rule: rule, pickedAt: now}
 	c.index = rule.Pick(r.backendRNG.Bits(n), func(i int) bool { return r.usable(rule.backends[i], now) })
 	if c.index < 0 {
@@ -190,10 +196,10 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 		return r.refuse(j, c, http.StatusInternalServerError, "", "Service not found "+c.backend.Name), true
 	}
 	u := r.upstreamFor(c.backend, now)
-	c.load = u.balancer.Pick(now, r.endpointRNG.Bits(n))
-	c.endpoint = u.endpoints[c.load.Key]
-	c.load.Begin()
-	return c, true
+	if u.balancer.Len() == 0 {
+		return r.park(j, c, now), true
+	}
+	return r.balance(c, u, now), true
 }
 
 // queue decides on a request without an available backend: it waits and gets a 504. Those that come

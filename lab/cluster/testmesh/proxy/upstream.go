@@ -21,6 +21,7 @@ type upstream struct {
 	nextKey   int
 	// backedOff counts endpoints that could not be connected to and are skipped for a while.
 	backedOff int
+	lookup
 }
 
 // endpoint is a pod of an upstream.
@@ -37,6 +38,8 @@ type endpoint struct {
 type targetStats struct {
 	// failfast is set when a request has waited in vain, until a backend is available.
 	failfast bool
+	// lookedUp is the generation of the state whose backends were looked up.
+	lookedUp uint64
 	routes   map[routeName]*mesh.RouteStats
 	backends map[backendName]*mesh.BackendStats
 }
@@ -55,6 +58,7 @@ func (p *Proxy) apply(s *clusterState) {
 	p.state = s
 	now := p.now()
 	for at, u := range p.upstream {
+		p.advance(u, now)
 		if b := s.backends[at]; b != nil {
 			p.renew(u, b, now)
 			continue
@@ -100,6 +104,7 @@ func (p *Proxy) renew(u *upstream, b *backend, now time.Duration) {
 		u.endpoints[key].transport.CloseIdleConnections()
 	}
 	u.endpoints = next
+	u.answer()
 	u.balance(now)
 }
 
@@ -107,11 +112,14 @@ func (p *Proxy) renew(u *upstream, b *backend, now time.Duration) {
 func (u *upstream) balance(now time.Duration) {
 	keys := make([]int, 0, len(u.endpoints))
 	for key := range u.nextKey {
-		if e := u.endpoints[key]; e != nil && e.retryAt <= now {
+		if e := u.endpoints[key]; u.Known() && e != nil && e.retryAt <= now {
 			keys = append(keys, key)
 		}
 	}
-	u.backedOff = len(u.endpoints) - len(keys)
+	u.backedOff = 0
+	if u.Known() {
+		u.backedOff = len(u.endpoints) - len(keys)
+	}
 	u.balancer.Set(now, keys)
 }
 
@@ -121,8 +129,11 @@ func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 	if u == nil {
 		u = &upstream{}
 		p.renew(u, b, now)
+		u.ask(now)
+		u.balance(now)
 		p.upstream[b.ServicePort] = u
 	}
+	p.advance(u, now)
 	if u.backedOff > 0 {
 		u.balance(now)
 	}
@@ -130,9 +141,13 @@ func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 }
 
 // usable reports whether a backend may be picked. One whose Service does not exist may: its
-// requests get a 500.
+// requests get a 500. One that is being looked up may too: its requests wait.
 func (p *Proxy) usable(b *backend, now time.Duration) bool {
-	return !b.exists || p.upstreamFor(b, now).balancer.Len() > 0
+	if !b.exists {
+		return true
+	}
+	u := p.upstreamFor(b, now)
+	return u.balancer.Len() > 0 || u.mayAnswer()
 }
 
 // backOff skips an endpoint that could not be connected to, for a time that doubles.
@@ -149,8 +164,11 @@ func (p *Proxy) backOff(b *backend, e *endpoint, now time.Duration) {
 func (p *Proxy) nextRetry(r *rule, now, next time.Duration) time.Duration {
 	for _, b := range r.backends {
 		u := p.upstream[b.ServicePort]
-		if u == nil || u.backedOff == 0 {
+		if u == nil {
 			continue
+		}
+		if !u.Known() {
+			next = min(next, max(u.at, now+time.Millisecond))
 		}
 		for _, e := range u.endpoints {
 			if e.retryAt > now {
