@@ -26,6 +26,7 @@ type lintOptions struct {
 	rps      float64
 	format   string
 	failOn   string
+	names    nameMap
 }
 
 func newLintCommand(env *Env) *cobra.Command {
@@ -46,6 +47,7 @@ func newLintCommand(env *Env) *cobra.Command {
 	flags.StringVar(&o.scenario, "scenario", "", "`SCENARIO` that the guardrails are for, by name or path")
 	flags.Float64Var(&o.rps, "rps", 0, "requests per second of the released service, for rules about traffic")
 	flags.StringVar(&o.format, "format", "text", "`FORMAT`: "+strings.Join(findings.Formats(), ", "))
+	o.names.add(flags)
 	flags.StringVar(&o.failOn, "fail-on", "error", "least `SEVERITY` that fails: error, warning or note")
 	return cmd
 }
@@ -63,7 +65,7 @@ func (env *Env) lint(ctx context.Context, dir string, o lintOptions) error {
 	if err := env.limitReader(false); err != nil {
 		return err
 	}
-	set, err := env.check(ctx, dir, o.scenario)
+	set, err := env.check(ctx, dir, o.scenario, o.names)
 	var wrong guardrail.Errors
 	if err != nil && !errors.As(err, &wrong) {
 		return err
@@ -116,13 +118,14 @@ func rates(e guardrail.Environment, rps float64) map[string]float64 {
 
 // check reads the manifests in the environment of the scenario, or of none. With errors of type
 // [guardrail.Errors] it returns the set as far as it was read.
-func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set, error) {
+func (env *Env) check(ctx context.Context, dir, scenario string, names nameMap) (*guardrail.Set, error) {
 	if scenario != "" {
 		src, err := env.openScenario(scenario)
 		if err != nil {
 			return nil, err
 		}
 		defer src.Close()
+		src.Map = names
 		set, _, err := src.LoadGuardrails(ctx, env.Dir, dir)
 		return set, err
 	}
@@ -134,6 +137,7 @@ func (env *Env) check(ctx context.Context, dir, scenario string) (*guardrail.Set
 	if err != nil {
 		return nil, err
 	}
+	any.Map = names
 	set, err := guardrail.Load(ctx, env.path(dir), any)
 	return set, trial.PrefixFindings(env.path(dir), err)
 }

@@ -32,6 +32,7 @@ type runFlags struct {
 	approve    time.Duration
 	approves   bool
 	noTUI      bool
+	names      nameMap
 	clusterFlags
 	watchFlags
 }
@@ -92,6 +93,7 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 		"or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
+	f.names.add(flags)
 	f.clusterFlags.add(flags)
 	f.watchFlags.add(flags)
 	return cmd
@@ -152,9 +154,13 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if broken := src.Scenario.Broken; broken.Count > 0 {
 		fmt.Fprintf(env.Err, "%s: %v\n", src.Scenario.LogName(), broken)
 	}
+	src.Map = f.names
 	t, err := env.plan(ctx, src, f)
 	if err != nil {
 		return err
+	}
+	for _, n := range t.Learner().Notes {
+		fmt.Fprintln(env.Err, findingLine("note", trial.PrefixFinding(f.guardrails, n)))
 	}
 	if env, err = env.onCluster(ctx, f.clusterFlags, t.Learner(), f.plain); err != nil {
 		return err

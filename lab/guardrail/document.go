@@ -4,6 +4,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/input/yamlpos"
 )
 
@@ -17,6 +18,8 @@ type document struct {
 	meta   metav1.Object
 	// dropped are the fields that were dropped since only the server sets them.
 	dropped []string
+	// names puts the user's names in the place of the lab's in messages; it may be nil.
+	names *mapping.Names
 }
 
 // position returns the line of a field, or that of the nearest field around it that the document
@@ -28,7 +31,7 @@ func (d *document) position(path string) Position {
 
 // finding returns a finding about a field of the document.
 func (d *document) finding(field, message, hint string) Finding {
-	return Finding{Position: d.position(field), Field: field, Message: message, Hint: hint}
+	return Finding{Position: d.position(field), Field: field, Message: d.names.Show(message), Hint: d.names.Show(hint)}
 }
 
 // child returns the value of a top-level field.

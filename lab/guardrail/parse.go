@@ -12,18 +12,22 @@ import (
 // with the set as far as it was read, which is not valid then but has notes.
 func Parse(files map[string][]byte, env Environment) (*Set, error) {
 	c := &checker{env: env, refused: map[objectKey]bool{}}
+	files = c.withMapping(files)
 	c.read(files)
 	c.check()
-	set := &Set{Objects: c.objects(), Files: c.used(files), Environment: env, Notes: SortFindings(c.notes),
+	set := &Set{Objects: c.objects(), Files: c.used(files), Environment: c.env, Notes: SortFindings(c.notes),
 		Others: c.others}
 	return set, asError(c.findings)
 }
 
-// used returns the files with guardrails in them.
+// used returns the files with guardrails in them, and those that say how their names are mapped.
 func (c *checker) used(files map[string][]byte) map[string][]byte {
 	used := make(map[string][]byte)
 	for _, d := range c.docs {
 		used[d.file] = files[d.file]
+	}
+	for _, file := range c.mappedBy {
+		used[file] = files[file]
 	}
 	return used
 }

@@ -24,7 +24,7 @@ func (c *checker) checkAuthorizationPolicy(d *document, p *AuthorizationPolicy) 
 		return
 	}
 	for i, ref := range p.Spec.RequiredAuthenticationRefs {
-		c.checkNamespace(d, yamlpos.Index(path, i)+".namespace", ref.Namespace)
+		c.checkClient(d, yamlpos.Index(path, i), ref)
 	}
 }
 
@@ -39,23 +39,22 @@ func (c *checker) checkRateLimitPolicy(d *document, p *HTTPLocalRateLimitPolicy)
 			continue
 		}
 		for j, ref := range o.ClientRefs {
-			c.checkNamespace(d, yamlpos.Index(refs, j)+".namespace", ref.Namespace)
+			c.checkClient(d, yamlpos.Index(refs, j), ref)
 		}
 	}
 }
 
+// checkClient checks a reference to clients. Those of other namespaces have identities, and no pods
+// in the lab.
+func (c *checker) checkClient(d *document, path string, ref AuthenticationRef) {
+	if ref.Kind != "ServiceAccount" {
+		c.checkNamespace(d, path+".namespace", ref.Namespace)
+	}
+}
+
 func (c *checker) checkMeshTLS(d *document, a *MeshTLSAuthentication) {
-	if !c.checkLength(d, "spec.identities", len(a.Spec.Identities)) ||
-		!c.checkLength(d, "spec.identityRefs", len(a.Spec.IdentityRefs)) {
-		return
-	}
-	for i, ref := range a.Spec.IdentityRefs {
-		at := yamlpos.Index("spec.identityRefs", i)
-		c.checkNamespace(d, at+".namespace", ref.Namespace)
-		if strings.EqualFold(ref.Kind, "Namespace") {
-			c.checkNamespace(d, at+".name", ref.Name)
-		}
-	}
+	c.checkLength(d, "spec.identities", len(a.Spec.Identities))
+	c.checkLength(d, "spec.identityRefs", len(a.Spec.IdentityRefs))
 }
 
 func (c *checker) checkNetworks(d *document, a *NetworkAuthentication) {

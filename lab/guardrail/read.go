@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/input/yamlpos"
 )
 
@@ -18,7 +19,16 @@ func (c *checker) read(files map[string][]byte) {
 	}
 	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		c.readFile(name, files[name], b)
+		if name != mapping.FileName {
+			c.readFile(name, files[name], b)
+		}
+	}
+	for _, d := range c.mapNames() {
+		if findings := d.decode(); len(findings) > 0 {
+			c.refuse(d, findings...)
+			continue
+		}
+		c.docs = append(c.docs, d)
 	}
 	c.noteOthers()
 	c.noteDropped()
@@ -103,17 +113,16 @@ func (c *checker) readObject(d *document, apiVersion, name string, problems []Fi
 	case k == nil:
 		c.others = append(c.others, Other{APIVersion: apiVersion, Kind: name,
 			Namespace: d.text("metadata", "namespace"), Name: d.text("metadata", "name"), Source: d.position("")})
+		if name == "Deployment" {
+			c.workloads = append(c.workloads, d)
+		}
 		return
 	case len(problems) > 0:
 		c.refuse(d, problems...)
 		return
 	}
 	d.kind = *k
-	if findings := d.decode(); len(findings) > 0 {
-		c.refuse(d, findings...)
-		return
-	}
-	c.docs = append(c.docs, d)
+	c.found = append(c.found, d)
 }
 
 // refuse reports a document that could not be decoded. Others may refer to it.

@@ -165,4 +165,7 @@ type Environment struct {
 	Rates, ErrorRates map[string]float64
 	// Now is the date of the check; the zero time if it is not known.
 	Now time.Time
+	// Map maps names in the manifests to targets and clients, in addition to the manifests' own
+	// mapping.
+	Map []NameRule
 }

@@ -21,6 +21,8 @@ import (
 type Source struct {
 	*scenario.Folder
 	Scenario *scenario.Scenario
+	// Map maps names in guardrails to those of the scenario.
+	Map []guardrail.NameRule
 }
 
 // Open finds a scenario by its name in the library, or by the path of its folder. Relative paths
@@ -40,7 +42,7 @@ func Open(base, name string) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, folder.Close())
 	}
-	return &Source{folder, s}, nil
+	return &Source{Folder: folder, Scenario: s}, nil
 }
 
 func openFolder(base, name string) (*scenario.Folder, error) {
@@ -79,8 +81,10 @@ func checkRubric(name string, s *scenario.Scenario) error {
 // is no such path. The second result is the variant's name, or "" for a path.
 func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardrail.Set, string, error) {
 	path := resolve(base, name)
+	env := guardrail.EnvironmentOf(s.Scenario)
+	env.Map = s.Map
 	if info, err := os.Stat(path); err == nil {
-		set, err := guardrail.Load(ctx, path, guardrail.EnvironmentOf(s.Scenario))
+		set, err := guardrail.Load(ctx, path, env)
 		if !info.IsDir() {
 			path = filepath.Dir(path)
 		}
@@ -95,7 +99,7 @@ func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardr
 	if err != nil {
 		return nil, "", err
 	}
-	set, err := guardrail.Parse(files, guardrail.EnvironmentOf(s.Scenario))
+	set, err := guardrail.Parse(files, env)
 	return set, name, PrefixFindings(s.Scenario.Name+"/"+name, err)
 }
 
