@@ -160,7 +160,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	for _, n := range t.Learner().Notes {
-		fmt.Fprintln(env.Err, findingLine("note", trial.PrefixFinding(f.guardrails, n)))
+		fmt.Fprintln(env.Err, "note: "+trial.PrefixFinding(f.guardrails, n).String())
 	}
 	if env, err = env.onCluster(ctx, f.clusterFlags, t.Learner(), f.plain); err != nil {
 		return err
