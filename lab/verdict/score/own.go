@@ -43,13 +43,23 @@ func newBaseline(runs []*run) baseline {
 // what a proxy answered in place of the service, and the significant excess of bad answers that the
 // fault did not hit over the baseline. Without a baseline it is the former alone.
 func ownHarm(t *timeline.Timeline, b baseline, keep func(timeline.Key) bool) int {
+	return harmBeside(t, b, keep, func(timeline.Key) int { return 0 })
+}
+
+// selfInflicted is that harm without what any rollout in steps may have: see [timeline.Timeline.Late].
+func selfInflicted(t *timeline.Timeline, b baseline) int { return harmBeside(t, b, nil, t.Late) }
+
+// harmBeside is the harm that guardrails caused in a run, beside what is excused.
+func harmBeside(t *timeline.Timeline, b baseline, keep func(timeline.Key) bool, excused func(timeline.Key) int) int {
 	if !t.Run.Guarded {
 		return 0
 	}
 	counts := map[segment]timeline.Counts{}
 	for _, k := range t.Keys() {
-		at := segment{k.Cohort, k.Route}
-		counts[at] = counts[at].Plus(t.Count(k))
+		at, n := segment{k.Cohort, k.Route}, excused(k)
+		c := t.Count(k)
+		c.ByMesh, c.Bad = c.ByMesh-n, c.Bad-n
+		counts[at] = counts[at].Plus(c)
 	}
 	harm := 0
 	for _, at := range slices.SortedFunc(maps.Keys(counts), segment.compare) {

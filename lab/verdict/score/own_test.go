@@ -3,6 +3,7 @@ package score_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"coalmine/lab/event"
 	"coalmine/lab/scenario"
@@ -41,6 +42,48 @@ func TestHarmByTheGuardrails(t *testing.T) {
 		if hurt := c.want == score.HurtUsers; (card.Points == 0) != hurt || (card.Harm.Healthy > 0) != hurt ||
 			hurt && (card.Outcome != score.OutcomeHurtUsers || *card.Skill != 0) {
 			t.Errorf("%s: %d points, %s, harm %+v", name, card.Points, card.Outcome, card.Harm)
+		}
+	}
+}
+
+// TestLateCanary answers requests by 5xx from the canary's first step on, as proxies do that do not know
+// its pods yet. That is harm, and no fault of the guardrails unless it is more or longer than that.
+func TestLateCanary(t *testing.T) {
+	for name, c := range map[string]struct {
+		each, seconds int
+		denied        bool
+		want          score.Verdict
+	}{
+		"a few at first":           {4, 4, false, score.Promoted},
+		"more than the canary's":   {30, 4, false, score.HurtUsers},
+		"for longer than a minute": {4, 100, false, score.HurtUsers},
+		"turned away by a policy":  {4, 4, true, score.HurtUsers},
+		"nobody":                   {0, 4, false, score.Promoted},
+	} {
+		s := script.Ready("healthy", 1, true).Release().Traffic(15)
+		s.Canary(event.PhaseProgressing, 5, 0).Traffic(110).Promote().Traffic(30).Complete()
+		events, left := s.Events(), c.seconds
+		began := timeline.Build(events).Steps[0].At
+		for i := range events {
+			f, ok := events[i].Fact.(event.Traffic)
+			if !ok || left == 0 || time.Duration(f.From) < began || c.each == 0 {
+				continue
+			}
+			cell := event.Cell{Cohort: "free", Route: "pay", N: c.each, Bad: c.each, ByMesh: c.each}
+			if cell.Errors = c.each; c.denied {
+				cell.Errors, cell.Denied = 0, c.each
+			}
+			f.Cells, left = append(f.Cells, cell), left-1
+			events[i].Fact = f
+		}
+		runs := good(1)
+		runs[1] = score.RunResult{Role: score.RoleHealthy, Timeline: timeline.Build(events)}
+		card := score.Trial(all(scenario.RubricItem{ID: "caught", Points: 10}), runs)
+		if got := card.Runs[1].Verdict; got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+		if want := c.each * c.seconds; card.Harm.Healthy != want {
+			t.Errorf("%s: harm %d, want %d: it is counted whoever caused it", name, card.Harm.Healthy, want)
 		}
 	}
 }

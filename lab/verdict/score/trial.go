@@ -176,7 +176,7 @@ func (t *trial) judgeHarm() {
 	for _, r := range t.all {
 		r.baseline = b
 		if r.Role == RoleHealthy {
-			r.Judgement = r.withHarm(r.ownHarm(nil))
+			r.Judgement = r.withHarm(selfInflicted(r.Timeline, r.baseline))
 			delivered[r.seed()] = r.Verdict == Promoted
 		}
 	}

@@ -92,7 +92,7 @@ func newJudgement(v Verdict, marks []timeline.Moment, format string, args ...any
 // A run by itself shows only that harm of the guardrails that a proxy answered.
 func Judge(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	j := judge(t, Faulty(t), r)
-	return j.withHarm(ownHarm(t, nil, nil))
+	return j.withHarm(selfInflicted(t, nil))
 }
 
 func judge(t *timeline.Timeline, faulty bool, r scenario.Rubric) Judgement {

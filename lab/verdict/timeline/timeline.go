@@ -127,6 +127,7 @@ type Timeline struct {
 	before   map[Key]Counts // seconds before the release
 	steady   map[Key]Counts // seconds well inside one step
 	seconds  []second
+	late     lateRequests
 	latest   []RouteChange // the newest change of each route
 }
 

@@ -60,6 +60,7 @@ func (t *Timeline) foldTraffic(f event.Traffic, at Moment) {
 			t.foldCell(c, step, from, Moment{At: time.Duration(f.To), Seq: at.Seq})
 		}
 	}
+	t.foldLate(f)
 	if step != nil && step.Canary == 0 && t.underAnalysis(from) {
 		step.Silent, step.SilentServed = time.Duration(f.To)-step.At, step.Served
 	}
