@@ -287,6 +287,15 @@ func (c *cluster) listPolicies(in map[string]bool) (mesh.Policies, []error, erro
 			values = append(values, value)
 		}
 	}
+	routes, err := unstructureds(in, c.routes)
+	if err != nil {
+		return mesh.Policies{}, nil, err
+	}
+	for _, u := range routes { // those of Servers; listRoutes names what cannot be read
+		if r, err := readRoute(u); err == nil {
+			values = append(values, r)
+		}
+	}
 	policies, err := k8s.Policies(values)
 	if err != nil {
 		ignored = append(ignored, err)

@@ -256,6 +256,10 @@ func TestRoutesAndPoliciesReachProxies(t *testing.T) {
 					"requiredAuthenticationRefs":[{"group":"policy.linkerd.io","kind":"MeshTLSAuthentication","name":"x"}]}`,
 				"meshtlsauthentications": `"kind":"MeshTLSAuthentication","spec":{"identities":["*"]}`,
 				"networkauthentications": `"kind":"NetworkAuthentication","spec":{"networks":[{"cidr":"10.0.0.0/8"}]}`,
+				"httplocalratelimitpolicies": `"kind":"HTTPLocalRateLimitPolicy","spec":{"targetRef":{"group":"policy.linkerd.io","kind":"Server","name":"x"},
+					"total":{"requestsPerSecond":5}}`,
+				"httproutes": `"kind":"HTTPRoute","spec":{"parentRefs":[{"group":"policy.linkerd.io","kind":"Server","name":"x"}],
+					"rules":[{"matches":[{"path":{"value":"/items"}}]}]}`,
 			}[p.resource.Resource]
 			o := object(t, `{"apiVersion":"`+p.resource.GroupVersion().String()+
 				`","metadata":{"name":"x","namespace":"develop"},`+text+`}`)
@@ -265,7 +269,8 @@ func TestRoutesAndPoliciesReachProxies(t *testing.T) {
 			}
 		}
 		got := w.snapshot().Policies
-		if len(got.Servers) != 1 || len(got.Authorizations) != 1 || len(got.MeshTLS) != 1 || len(got.Networks) != 1 {
+		if len(got.Servers) != 1 || len(got.Authorizations) != 1 || len(got.MeshTLS) != 1 || len(got.Networks) != 1 ||
+			len(got.Routes) != 1 || len(got.RateLimits) != 1 {
 			t.Errorf("policies %+v", got)
 		}
 		if err := routes.Delete(t.Context(), "backend", metav1.DeleteOptions{}); err != nil {

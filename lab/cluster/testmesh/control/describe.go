@@ -30,7 +30,9 @@ func describeService(s *corev1.Service) (wire.Service, bool) {
 			continue
 		}
 		number, name := k8s.TargetPort(p)
-		service.Ports = append(service.Ports, wire.Port{Port: int(p.Port), Target: number, TargetName: name})
+		policy, _ := k8s.ServicePolicy(s, int(p.Port)) // what Linkerd cannot parse, it ignores
+		service.Ports = append(service.Ports, wire.Port{Port: int(p.Port), Target: number, TargetName: name,
+			Policy: policy})
 	}
 	return service, true
 }

@@ -46,6 +46,10 @@ func policies() []resourceKind {
 		{policy(guardrail.AuthorizationVersion, "networkauthentications"), func() runtime.Object {
 			return new(guardrail.NetworkAuthentication)
 		}},
+		{policy(guardrail.AuthorizationVersion, "httplocalratelimitpolicies"), func() runtime.Object {
+			return new(guardrail.HTTPLocalRateLimitPolicy)
+		}},
+		{policy(guardrail.ServerVersion, "httproutes"), func() runtime.Object { return new(v1.HTTPRoute) }},
 	}
 }
 
@@ -56,6 +60,9 @@ func readPolicy(c resourceKind, u *unstructured.Unstructured) (runtime.Object, e
 		return nil, unreadable(u, err)
 	}
 	value := c.make()
+	if _, ok := value.(*v1.HTTPRoute); ok { // as those of the Gateway API
+		return readRoute(u)
+	}
 	strict, err := kjson.UnmarshalStrict(data, value)
 	if err := errors.Join(append(strict, err)...); err != nil {
 		return nil, unreadable(u, err)

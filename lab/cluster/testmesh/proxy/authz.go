@@ -24,6 +24,8 @@ type authz struct {
 	app *http.Transport
 	// seen has the counters for each kind of client. It is guarded by the proxy's lock.
 	seen map[inboundKey]*mesh.Inbound
+	// limiters enforce the rate limits of the pod's ports, under the same lock.
+	limiters map[int]*mesh.Limiter
 }
 
 type inboundKey struct {
@@ -32,7 +34,7 @@ type inboundKey struct {
 }
 
 func newAuthz(p *Proxy) *authz {
-	return &authz{Proxy: p, seen: map[inboundKey]*mesh.Inbound{},
+	return &authz{Proxy: p, seen: map[inboundKey]*mesh.Inbound{}, limiters: map[int]*mesh.Limiter{},
 		app: newTransport(func(ctx context.Context, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 			defer cancel()
@@ -146,11 +148,15 @@ func (a *authz) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return bare(r, http.StatusServiceUnavailable), nil
 	}
-	verdict := state.policies.Probe(*state.self, int(c.dst.Port()), c.client, r.Method, r.URL.EscapedPath())
-	in, start := a.countRequest(c, verdict)
-	if !verdict.Allowed {
+	policy := state.policies.ForPort(*state.self, int(c.dst.Port()))
+	verdict := policy.Decide(c.client, toMesh(r, true))
+	in, start, limited := a.countRequest(c, verdict, policy.Limit())
+	switch {
+	case !verdict.Allowed:
 		a.log.Debug("denied a request", "from", c.client.Identity, "port", c.dst.Port(), "reason", verdict.Reason)
-		return bare(r, http.StatusForbidden), nil
+		return bare(r, verdict.Status), nil
+	case limited:
+		return bare(r, http.StatusTooManyRequests), nil
 	}
 	response, err := a.app.RoundTrip(a.toService(r, c))
 	answered := a.now()
@@ -188,25 +194,35 @@ func (a *authz) toService(r *http.Request, c *redirectedConn) *http.Request {
 	return out
 }
 
-// countRequest counts a request, allowed or denied.
-func (a *authz) countRequest(c *redirectedConn, verdict mesh.Verdict) (*mesh.Inbound, time.Duration) {
+// countRequest counts a request, allowed or denied. It reports whether it exceeds a rate limit, which
+// may be nil.
+func (a *authz) countRequest(c *redirectedConn, verdict mesh.Verdict, limit *mesh.RateLimit) (
+	in *mesh.Inbound, now time.Duration, limited bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	label := verdict
 	label.Reason = ""
 	key := inboundKey{c.client.Identity, label}
-	in := a.seen[key]
+	in = a.seen[key]
 	if in == nil {
 		in = a.meter.proxy.Inbound(c.dst, c.client, verdict)
 		a.seen[key] = in
 	}
-	now := a.now()
-	if verdict.Allowed {
-		in.Request(now)
-	} else {
+	now = a.now()
+	if !verdict.Allowed {
 		in.Denied()
+		return in, now, false
 	}
-	return in, now
+	port := int(c.dst.Port())
+	a.limiters[port] = a.limiters[port].Follow(limit)
+	if l := a.limiters[port]; l != nil {
+		if scope := l.Take(now, c.client.Identity); scope != "" {
+			in.Limited(limit, scope)
+			return in, now, true
+		}
+	}
+	in.Request(now)
+	return in, now, false
 }
 
 func (a *authz) countResponse(in *mesh.Inbound, status int, latency time.Duration) {

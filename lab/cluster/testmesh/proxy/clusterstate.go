@@ -34,12 +34,15 @@ type target struct {
 	rules map[*mesh.CompiledRule]*rule
 	// perRequest is set when rules match headers or the query.
 	perRequest bool
+	policy     mesh.ServicePolicy
 }
 
 // rule is a rule of a route, or the default to the Service's own endpoints.
 type rule struct {
 	*mesh.CompiledRule
 	backends []*backend
+	timeouts mesh.Timeouts
+	retry    *mesh.Retry // nil for none
 }
 
 // backend is a port of a Service that requests are sent to.
@@ -146,7 +149,8 @@ func (v *clusterState) identityAt(at netip.AddrPort) string {
 
 func (v *clusterState) addTargets(s *wire.Service) {
 	for _, port := range s.Ports {
-		t := &target{ServicePort: mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: port.Port}}
+		t := &target{ServicePort: mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: port.Port},
+			policy: port.Policy}
 		if v.table.HasRoutes(s.Namespace, s.Name, port.Port) {
 			t.rules = map[*mesh.CompiledRule]*rule{}
 			t.perRequest = v.table.PerRequest(s.Namespace, s.Name, port.Port)
@@ -171,6 +175,7 @@ func (v *clusterState) newRule(t *target, c *mesh.CompiledRule) *rule {
 		c = &filled
 	}
 	r := &rule{CompiledRule: c}
+	r.timeouts, r.retry = c.Limits(&t.policy)
 	for _, b := range c.Backends {
 		r.backends = append(r.backends, v.backend(mesh.ServicePort{
 			Namespace: cmp.Or(b.Namespace, t.Namespace), Name: b.Service, Port: cmp.Or(b.Port, t.Port),

@@ -75,9 +75,13 @@ func (r *router) lookUp(state *clusterState, t *target, now time.Duration) {
 // with all others that wait when the first of them has waited in vain.
 func (r *router) park(j *outboundRequest, c choice, now time.Duration) choice {
 	u := r.upstream[c.backend.ServicePort]
+	if j.over(now) {
+		j.parked = nil
+		return r.timeOut(j, c)
+	}
 	if u != nil && !u.failfast && now < j.deadline {
 		j.parked = &c
-		c.wait, c.changed, c.until = true, r.changed, min(j.deadline, max(u.at, now+time.Millisecond))
+		c.wait, c.changed, c.until = true, r.changed, min(j.until(), max(u.at, now+time.Millisecond))
 		return c
 	}
 	if j.parked = nil; u != nil && !u.failfast {
@@ -87,7 +91,7 @@ func (r *router) park(j *outboundRequest, c choice, now time.Duration) choice {
 		r.wake()
 	}
 	return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast,
-		j.describe()+c.describe()+"service in fail-fast")
+		j.describe()+c.describeBackend()+"service in fail-fast")
 }
 
 // resume chooses an endpoint for a request that waits for a backend.

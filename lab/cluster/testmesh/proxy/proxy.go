@@ -131,7 +131,7 @@ type Proxy struct {
 	// changed is closed when the state changes.
 	changed chan struct{}
 
-	backendRNG, endpointRNG, lookupRNG rng.Stream
+	backendRNG, endpointRNG, lookupRNG, retryRNG rng.Stream
 
 	draws atomic.Uint64
 
@@ -150,7 +150,7 @@ func New(cfg Config) (*Proxy, error) {
 		meter: newMeter(), upstream: map[mesh.ServicePort]*upstream{}, stats: map[mesh.ServicePort]*targetStats{},
 		state: emptyState(), changed: make(chan struct{}),
 		backendRNG: rng.New(cfg.Seed, "testmesh/backend"), endpointRNG: rng.New(cfg.Seed, "testmesh/endpoint"),
-		lookupRNG: rng.New(cfg.Seed, "testmesh/lookup"),
+		lookupRNG: rng.New(cfg.Seed, "testmesh/lookup"), retryRNG: rng.New(cfg.Seed, "testmesh/retry"),
 	}
 	p.authz = newAuthz(p)
 	p.outbound = p.newListener(newForwarder(&router{p}, p.quiet()), 0)

@@ -71,6 +71,22 @@ type outboundRequest struct {
 	parked *choice
 	// failed is the last attempt that could not connect.
 	failed *failure
+	attempt
+	// body sends the body again, nil if it cannot.
+	body func() io.ReadCloser
+}
+
+// attempt is one try of a request.
+type attempt struct {
+	// number counts from 1.
+	number int
+	// limited is set once the limit is known. ends is when the attempt ends, 0 for never, with an error.
+	limited bool
+	ends    time.Duration
+	err     string
+	// choice is the last one; retried is set if another attempt follows.
+	choice  choice
+	retried bool
 }
 
 // failure is an attempt at an endpoint that could not be connected to: nothing was sent.
@@ -108,21 +124,37 @@ type choice struct {
 // RoundTrip has a request answered by a pod of the Service that the client connected to, or answers
 // it itself. An error means that the client is gone.
 func (r *router) RoundTrip(request *http.Request) (*http.Response, error) {
-	now := r.now()
-	j := &outboundRequest{request: request, start: now, deadline: now + r.cfg.Failfast}
+	j := &outboundRequest{request: request, start: r.now()}
 	if request.Body != nil {
 		// An attempt that cannot connect must not close the body, which the next attempt sends.
 		request.Body = io.NopCloser(request.Body)
 	}
 	for {
+		j.attempt = attempt{number: j.number + 1}
+		j.deadline, j.waited, j.parked, j.failed = r.now()+r.cfg.Failfast, false, nil, nil
+		response, err := r.try(j)
+		if err != nil || !j.retried {
+			return response, err
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxHeader)) // to use the connection again
+		_ = response.Body.Close()
+		if err := r.backOffRetry(j); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// try makes one attempt.
+func (r *router) try(j *outboundRequest) (*http.Response, error) {
+	for {
 		c := r.choose(j)
 		switch {
 		case c.wait:
-			if err := r.wait(request.Context(), c); err != nil {
+			if err := r.wait(j.request.Context(), c); err != nil {
 				return nil, err
 			}
 		case c.status != 0:
-			return synthetic(request, c.status, c.reason), nil
+			return synthetic(j.request, c.status, c.reason), nil
 		default:
 			response, err := r.send(j, c)
 			if errors.As(err, &j.failed) {
@@ -148,6 +180,7 @@ func (r *router) choose(j *outboundRequest) choice {
 		if rule == nil {
 			return choice{status: http.StatusNotFound, reason: j.describe() + "no route"}
 		}
+		r.limit(j, rule)
 		if c, ok := r.pick(j, state, t, rule); ok {
 			return c
 		}
@@ -159,21 +192,26 @@ func (j *outboundRequest) toMesh(t *target) *mesh.Request {
 	if j.meshRequest != nil && (j.meshRequest.Headers != nil || !t.perRequest) {
 		return j.meshRequest
 	}
-	q := j.request
+	j.meshRequest = toMesh(j.request, t.perRequest)
+	return j.meshRequest
+}
+
+// toMesh returns a request for matching routes, with its headers if they are needed.
+func toMesh(q *http.Request, headers bool) *mesh.Request {
 	host, _, err := net.SplitHostPort(q.Host)
 	if err != nil {
 		host = q.Host
 	}
-	j.meshRequest = &mesh.Request{Method: q.Method, Host: host, Path: q.URL.EscapedPath(), Query: q.URL.RawQuery}
-	if t.perRequest {
-		j.meshRequest.Headers = make([]mesh.Header, 0, len(q.Header))
+	r := &mesh.Request{Method: q.Method, Host: host, Path: q.URL.EscapedPath(), Query: q.URL.RawQuery}
+	if headers {
+		r.Headers = make([]mesh.Header, 0, len(q.Header))
 		for name, values := range q.Header {
 			for _, value := range values {
-				j.meshRequest.Headers = append(j.meshRequest.Headers, mesh.Header{Name: name, Value: value})
+				r.Headers = append(r.Headers, mesh.Header{Name: name, Value: value})
 			}
 		}
 	}
-	return j.meshRequest
+	return r
 }
 
 // pick picks a backend and an endpoint, as the sim does. It returns false if the state has changed
@@ -187,6 +225,9 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 	now, n := r.now(), r.draws.Add(1)
 	r.lookUp(state, t, now)
 	c := choice{target: t, stats: r.statsOf(t.ServicePort), rule: rule, pickedAt: now}
+	if j.over(now) {
+		return r.timeOut(j, c), true
+	}
 	c.index = rule.Pick(r.backendRNG.Bits(n), func(i int) bool { return r.usable(rule.backends[i], now) })
 	if c.index < 0 {
 		return r.queue(j, c, now), true
@@ -220,10 +261,10 @@ func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 			r.wake() // the others that wait
 		}
 		return r.refuse(j, c, http.StatusGatewayTimeout, mesh.ErrorFailFast,
-			j.describe()+c.describe()+"service in fail-fast")
+			j.describe()+c.describeBackend()+"service in fail-fast")
 	}
 	j.waited = true
-	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.deadline)
+	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.until())
 	return c
 }
 
@@ -238,6 +279,16 @@ func (c *choice) describe() string {
 		return "route default.http: "
 	}
 	return fmt.Sprintf("route HTTPRoute.%s.%s: ", c.rule.Route.Namespace, c.rule.Route.Name)
+}
+
+// describeBackend says which backend a request is for, after its rule.
+func (c *choice) describeBackend() string {
+	b := c.backend
+	if b == nil {
+		b = c.rule.backends[0]
+	}
+	name := fmt.Sprintf("Service.%s.%s:%d", b.Namespace, b.Name, b.Port)
+	return c.describe() + "backend " + name + ": " + name + ": "
 }
 
 // fail answers a request whose last endpoint could not be connected to (linkerd2-proxy,
@@ -263,7 +314,7 @@ func (r *router) refuse(j *outboundRequest, c choice, status int, label, reason 
 		b.Request()
 		b.Response(counted, label, waited)
 	}
-	r.route(c.stats, c.target, c.rule).Response(counted, label, waited)
+	r.finish(j, c, counted, label)
 	c.status, c.reason = status, reason
 	return c
 }
@@ -284,7 +335,8 @@ func (r *router) wait(ctx context.Context, c choice) error {
 // send sends a request to the chosen endpoint.
 func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	sent := false
-	out := j.request.WithContext(httptrace.WithClientTrace(j.request.Context(), &httptrace.ClientTrace{
+	ctx, done := r.withLimit(j)
+	out := j.request.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
 			if !sent { // not again when a closed idle connection is replaced by another
 				sent = true
@@ -299,10 +351,19 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	}
 	to := c.rule.Backends[c.index]
 	out.Header = filter(filter(out.Header, c.rule.RequestHeaders), to.RequestHeaders)
+	if j.body != nil {
+		out.Body = j.body()
+	}
 	response, err := c.endpoint.transport.RoundTrip(out)
+	over := !done()
 	answered := r.now()
 	r.recordLatency(c, answered)
 	switch {
+	case err == nil && over:
+		_ = response.Body.Close()
+		return r.sendTimedOut(j, c), nil
+	case err != nil && over && j.request.Context().Err() == nil:
+		return r.sendTimedOut(j, c), nil
 	case err == nil:
 		response.Header = filter(filter(response.Header, to.ResponseHeaders), c.rule.ResponseHeaders)
 	case j.request.Context().Err() != nil:
@@ -312,6 +373,10 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	default:
 		response = synthetic(j.request, http.StatusBadGateway,
 			fmt.Sprintf("%s (%s): %v", c.endpoint.Addr, c.endpoint.Pod, err))
+	}
+	if j.retried = r.retries(j, c.rule, response.StatusCode, ""); j.retried {
+		r.countRetried(j, c, response.StatusCode, answered)
+		return response, nil
 	}
 	onBodyEnd(response, func() { r.countResponse(j, c, response.StatusCode, answered) })
 	return response, nil
@@ -354,5 +419,5 @@ func (r *router) countResponse(j *outboundRequest, c choice, status int, answere
 	now := r.now()
 	c.endpoint.out.Response(now, status, answered-c.pickedAt)
 	r.backendStats(c.stats, c.target, c.rule, c.backend).Response(status, "", now-c.pickedAt)
-	r.route(c.stats, c.target, c.rule).Response(status, "", now-j.start)
+	r.countRoute(j, c, status, "")
 }

@@ -63,6 +63,8 @@ type Port struct {
 	Port       int    `json:"port"`
 	Target     int    `json:"target,omitempty"`
 	TargetName string `json:"targetName,omitempty"`
+	// Policy is what the Service says to its clients' proxies.
+	Policy mesh.ServicePolicy `json:"policy"`
 }
 
 // Pod is a running pod.
