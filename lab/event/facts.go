@@ -21,6 +21,7 @@ const (
 	KindRollbackDrill Kind = "rehearsal"
 	KindTraffic       Kind = "traffic"
 	KindTrafficTotals Kind = "traffic.totals"
+	KindMesh          Kind = "mesh"
 )
 
 // RunStarted is the first fact of every log.
@@ -291,6 +292,53 @@ type Cell struct {
 	Latency []BucketCount `json:"lat,omitempty"`
 }
 
+// Mesh is what retries, timeouts, circuit breaking, rate limits and policy did to the workloads' requests
+// in some seconds. It is missing for seconds in which they did nothing, and in logs of clusters that
+// cannot tell.
+type Mesh struct {
+	From  Seconds      `json:"from"`
+	To    Seconds      `json:"to"`
+	Cells []MeshEffect `json:"cells"`
+}
+
+// MeshEffect counts attempts at requests to a workload of a demo service, by users' clients and by
+// other services.
+type MeshEffect struct {
+	Service string `json:"service"`
+	// Workload is the Deployment and Version what it runs, or "" for attempts that reached no pod.
+	Workload string `json:"workload,omitempty"`
+	Version  string `json:"version,omitempty"`
+	// Attempts that pods got, from the first effect of the run on.
+	Attempts int `json:"attempts,omitempty"`
+	// Retried counts attempts that the client's proxy sent again, Repeated those that the process of
+	// another service did.
+	Retried  int `json:"retried,omitempty"`
+	Repeated int `json:"repeated,omitempty"`
+	// TimedOut counts attempts that a timeout of the client's proxy ended, GivenUp those that the
+	// process of another service did.
+	TimedOut int `json:"timedOut,omitempty"`
+	GivenUp  int `json:"givenUp,omitempty"`
+	// Ejected counts how often a client's circuit breaker took a pod out.
+	Ejected int `json:"ejected,omitempty"`
+	// Limited and Denied count attempts that the pods' proxies answered with 429, and with 403 or
+	// another refusal by policy.
+	Limited int `json:"limited,omitempty"`
+	Denied  int `json:"denied,omitempty"`
+}
+
+// Any reports whether there is anything but attempts.
+func (m MeshEffect) Any() bool {
+	return m.Retried+m.Repeated+m.TimedOut+m.GivenUp+m.Ejected+m.Limited+m.Denied > 0
+}
+
+// Plus adds the counts of another effect.
+func (m MeshEffect) Plus(o MeshEffect) MeshEffect {
+	m.Attempts, m.Retried, m.Repeated = m.Attempts+o.Attempts, m.Retried+o.Retried, m.Repeated+o.Repeated
+	m.TimedOut, m.GivenUp, m.Ejected = m.TimedOut+o.TimedOut, m.GivenUp+o.GivenUp, m.Ejected+o.Ejected
+	m.Limited, m.Denied = m.Limited+o.Limited, m.Denied+o.Denied
+	return m
+}
+
 // TrafficTotals ends the traffic: counts over the whole run that are not sums over seconds.
 type TrafficTotals struct {
 	// Planned counts arrivals up to the end, Answered the requests answered, Open those still in
@@ -330,3 +378,4 @@ func (Gate) Kind() Kind          { return KindGate }
 func (RollbackDrill) Kind() Kind { return KindRollbackDrill }
 func (Traffic) Kind() Kind       { return KindTraffic }
 func (TrafficTotals) Kind() Kind { return KindTrafficTotals }
+func (Mesh) Kind() Kind          { return KindMesh }

@@ -115,6 +115,8 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[Traffic](data)
 	case KindTrafficTotals:
 		return decode[TrafficTotals](data)
+	case KindMesh:
+		return decode[Mesh](data)
 	}
 	return nil, fmt.Errorf("kind %q is unknown: the log was written by a newer coalmine, or was edited", k)
 }

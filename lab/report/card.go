@@ -135,6 +135,27 @@ func (p *page) cohorts(c score.Card) {
 	}
 }
 
+// meshOf says what the mesh did in the run that shows most.
+func (p *page) meshOf(c score.Card) {
+	r, _ := model.Highlight(c.Runs)
+	rows := model.MeshTable(r)
+	if len(rows) == 0 {
+		return
+	}
+	p.section("Mesh", r.Run)
+	p.wrapped(3, faint, model.MeshText)
+	for i, row := range append([][]string{model.MeshColumns()}, rows...) {
+		line := "   " + left(row[0], 6) + right(row[1], 6) + "  " + left(cut(row[2], 20), 20)
+		for n, width := range []int{9, 14, 10, 8, 8, 7} {
+			line += right(row[3+n], width)
+		}
+		if i == 0 {
+			line = p.in(faint, line)
+		}
+		p.line(line)
+	}
+}
+
 // items explains every point: what was asked, what was seen, the events behind it, and what to
 // change.
 func (p *page) items(c score.Card) {

@@ -27,6 +27,7 @@ func Markdown(w io.Writer, t *model.Trial) error {
 	if r, ok := t.Highlight(); ok {
 		d.narrative(r)
 		d.segments(r)
+		d.mesh(r)
 	}
 	d.scorecard()
 	d.foot()
@@ -159,6 +160,30 @@ func (d *markdownPage) runs() {
 	}
 	d.Table([]string{"Run", "Verdict", ">First bad", ">MTTD", ">MTTR", ">Weight at rollback", ">Harm"}, rows)
 }
+
+// mesh says what the mesh did in a run.
+func (d *markdownPage) mesh(r model.Run) {
+	var rows [][]string
+	for _, row := range model.MeshTable(r.Row) {
+		cells := make([]string, len(row))
+		for i, text := range row {
+			cells[i] = markdown.Text(text)
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) == 0 {
+		return
+	}
+	d.Heading(3, "What the mesh did in "+markdown.Text(r.Row.Run))
+	d.Paragraph(sentence(upperFirst(model.MeshText)))
+	head := model.MeshColumns()
+	for i := 3; i < len(head); i++ {
+		head[i] = ">" + head[i]
+	}
+	d.Table(head, rows)
+}
+
+func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // narrative describes one run. It is folded: a pull request is read from its top.
 func (d *markdownPage) narrative(r model.Run) {

@@ -92,6 +92,7 @@ func Text(w io.Writer, t *model.Trial, o Options) error {
 	p.harm(c)
 	p.runs(c)
 	p.cohorts(c)
+	p.meshOf(c)
 	p.items(c)
 	p.foot(c.Players)
 	return p.flush(w)
@@ -105,6 +106,7 @@ func Run(w io.Writer, trial *model.Trial, o Options) error {
 	p.explanation(trial.Explanation())
 	p.decisions(t)
 	p.runSummary(t)
+	p.meshOf(trial.Card)
 	p.foot(score.Players{Cluster: t.Run.Cluster, Mesh: t.Run.Mesh, Versions: t.Run.Versions})
 	return p.flush(w)
 }

@@ -238,6 +238,21 @@ func (w *world) recordTraffic(t *traffic, now time.Duration) {
 			From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: t.plane.HarmedUsers(),
 		})
 	}
+	if now-t.meshUntil >= meshWindow {
+		w.recordMesh(t, now)
+	}
+}
+
+// meshWindow is the time over which effects of the mesh are counted. Flagger's steps are longer.
+const meshWindow = 10 * time.Second
+
+// recordMesh records what the mesh did since the last call.
+func (w *world) recordMesh(t *traffic, now time.Duration) {
+	from := t.meshUntil
+	t.meshUntil = now
+	if cells := t.plane.MeshEffects(); len(cells) > 0 {
+		w.record(sourceDriver, event.Mesh{From: event.Seconds(from), To: event.Seconds(now), Cells: cells})
+	}
 }
 
 // scrape samples all metrics.

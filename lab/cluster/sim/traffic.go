@@ -28,7 +28,9 @@ type traffic struct {
 	// podsAdded counts all pods ever added, to number their addresses.
 	podsAdded int
 	// recordedUntil is the end of the last recorded window.
-	recordedUntil  time.Duration
+	recordedUntil time.Duration
+	// meshUntil is the end of the last time whose effects of the mesh were recorded.
+	meshUntil      time.Duration
 	totalsRecorded bool
 }
 

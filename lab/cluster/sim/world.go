@@ -225,6 +225,7 @@ func (w *world) StopTraffic(context.Context) error {
 	t.plane.Advance(elapsed())
 	t.plane.StopTraffic()
 	w.recordTraffic(t, elapsed())
+	w.recordMesh(t, elapsed())
 	w.record(sourceRun, t.plane.Totals())
 	t.totalsRecorded = true
 	return nil

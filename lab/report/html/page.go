@@ -93,6 +93,9 @@ type page struct {
 	Items     []item
 	Cohorts   [][]string
 	Segments  [][]string
+	MeshHead  []string
+	Mesh      [][]string // what it did in Run
+	MeshText  string
 	Files     []file
 	Others    []run
 	LeftOut   string // runs without a narrative

@@ -143,7 +143,9 @@ type Row struct {
 	CanaryRequests int        `json:"canary_requests"`
 	Share          float64    `json:"canary_share"`
 	Track          []Exposure `json:"track,omitempty"`
-	Events         []EventRef `json:"events,omitempty"`
+	// Mesh is what the mesh did after the release; empty if the cluster cannot tell.
+	Mesh   []MeshRow  `json:"mesh,omitempty"`
+	Events []EventRef `json:"events,omitempty"`
 }
 
 // Exposure is the released version's share of the traffic in percent from a time on, as users were

@@ -253,7 +253,7 @@ func (r *run) row() Row {
 		LastBad: seconds(t.LastBad), Promoted: seconds(t.Promoted), End: event.Seconds(t.Last.At),
 		Harm: r.harm(), ByGuardrails: r.ownHarm(nil), UsersHurt: usersHurt(t), CanaryRequests: t.CanaryRequests,
 		Share:  round4(t.ActualShare()),
-		Events: r.eventRefs(r.Moments...),
+		Events: r.eventRefs(r.Moments...), Mesh: meshRows(t),
 	}
 	if t.FirstBad.Happened() || t.Abort.Happened() || t.Refusal.Happened() {
 		row.Detection = seconds(t.Detected)

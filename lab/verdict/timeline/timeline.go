@@ -49,7 +49,9 @@ type Timeline struct {
 	Run    event.RunStarted
 	Stages []Stage
 	End    End
-	// Facts are all events but the seconds of traffic, in log order.
+	// Mesh is what retries, timeouts, circuit breaking, limits and policy did, in log order.
+	Mesh []event.Mesh
+	// Facts are all events but those of traffic and of Mesh, in log order.
 	Facts []event.Event
 	// Last is the newest event of any kind.
 	Last Moment
@@ -151,6 +153,10 @@ func (t *Timeline) Fold(e event.Event) {
 	t.resolveGate(at)
 	if f, ok := e.Fact.(event.Traffic); ok {
 		t.foldTraffic(f, at)
+		return
+	}
+	if f, ok := e.Fact.(event.Mesh); ok {
+		t.Mesh = append(t.Mesh, f)
 		return
 	}
 	t.Facts = append(t.Facts, e)

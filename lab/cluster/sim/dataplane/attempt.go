@@ -65,6 +65,7 @@ func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again 
 	u := h.upstream
 	failure := mesh.Classify(status) == "failure"
 	if penalty, tripped := u.End(p.now, h.endpoint, latency, failure, h.random(p.breaking)); tripped {
+		p.effectsAt(h).Ejected++
 		p.events.add(p.now+penalty, penaltyOver, u.id, uint32(h.endpoint.Key))
 	} else if len(u.waiting) > 0 {
 		p.recover(u)
@@ -110,6 +111,7 @@ func (p *Plane) retry(h *hop, status int, err string) {
 	if h.parent == nil || h.servedBy != 0 {
 		p.stats.AddProxyRetry(h.request.Cohort, h.request.Route, h.servedBy)
 	}
+	p.effectsAt(h).Retried++
 	h.priorFaultHit = h.priorFaultHit || h.faultHit
 	*h = hop{
 		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
@@ -139,9 +141,11 @@ func (p *Plane) attemptFailed(h *hop, err string) {
 func (p *Plane) timeOut(h *hop) {
 	switch {
 	case h.parked:
+		p.effectsAt(h).TimedOut++
 		h.parked = false
 		p.attemptFailed(h, h.deadline)
 	case h.endpoint != nil && !h.abandoned && h.status == 0:
+		p.effectsAt(h).TimedOut++
 		h.edge.out.Failed(p.now)
 		h.upstream.Cancel(p.now, h.endpoint, p.now-h.dispatched)
 		p.attemptFailed(p.detach(h), h.deadline)

@@ -61,7 +61,7 @@ func (p *Plane) callEnded(h, c *hop, status int) {
 		h.servedBy = c.servedBy
 	}
 	if call := h.work.Call; call != nil {
-		if p.callAgain(h, call, status) {
+		if p.callAgain(h, c, call, status) {
 			return
 		}
 		if call.Optional && status >= 400 {
@@ -82,10 +82,11 @@ func (p *Plane) endCalls(h *hop, status int) {
 
 // callAgain schedules the next attempt at a call that failed, or the next call of one that succeeded,
 // if there is one.
-func (p *Plane) callAgain(h *hop, call *service.Call, status int) bool {
+func (p *Plane) callAgain(h, c *hop, call *service.Call, status int) bool {
 	n := &h.calls
 	switch {
 	case call.Again(status, int(n.retries)):
+		p.effectsAt(c).Repeated++
 		n.retries++
 		p.events.add(p.now+call.Pause(int(n.retries)-1), callDownstream, h.id, h.gen)
 	case status < 400 && int(n.done)+1 < call.Count:
@@ -115,6 +116,7 @@ func (p *Plane) callTimedOut(h *hop, attempt uint8) {
 // (linkerd2-proxy, linkerd/http/prom/src/record_response.rs: a dropped future is not recorded), and the
 // other service goes on working on it.
 func (p *Plane) abandonCall(c *hop, extra bool) {
+	p.effectsAt(c).GivenUp++
 	if c.server == nil { // it waits for an endpoint or for its next attempt
 		p.recycle(c)
 		return

@@ -65,6 +65,20 @@ func TestTimeoutsOfCallsAgreeWithGeometricSeries(t *testing.T) {
 	if got.Harm != got.Errors {
 		t.Errorf("%d errors, %d of them harm: the timeouts are the version's doing", got.Errors, got.Harm)
 	}
+	effect := event.MeshEffect{}
+	for _, m := range s.MeshEffects() {
+		if m.Service == "stock" {
+			effect = effect.Plus(m)
+		}
+	}
+	again := s.attemptsAt("stock") - n
+	about(t, "attempts given up", float64(effect.GivenUp), again+float64(got.Errors))
+	if effect.Repeated != int(again) || effect.Attempts != int(s.attemptsAt("stock")) || effect.TimedOut != 0 {
+		t.Errorf("effects %+v, %g attempts for %g requests", effect, s.attemptsAt("stock"), n)
+	}
+	if left := s.MeshEffects(); len(left) > 0 {
+		t.Errorf("counted again: %+v", left)
+	}
 	// The pod works on every attempt to its end, and nobody gets the answers of some.
 	worked := s.series("__name__", "app_http_requests_total", "job", "stock")
 	answered := s.series("__name__", "response_total", "direction", "outbound", "deployment", "backend-primary")

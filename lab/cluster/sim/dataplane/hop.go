@@ -176,6 +176,7 @@ func (p *Plane) deliver(h *hop, e *edge) {
 		e.out.Request(p.now)
 	}
 	d := h.server
+	p.effectsOf(d).Attempts++
 	h.servedBy = d.servedBy
 	h.byMesh = d.Service != h.service.name // a route leads to another service
 	if d.Meshed && !p.admit(h, e) {
@@ -199,10 +200,12 @@ func (p *Plane) admit(h *hop, e *edge) bool {
 	policy := d.portPolicy
 	switch {
 	case !in.allows() && policy.Opaque(): // the connection is closed
+		p.effectsOf(d).Denied++
 		in.lastDenied = p.now
 		p.turnAway(h, 502, in.verdict.Server)
 		return false
 	case !in.allows():
+		p.effectsOf(d).Denied++
 		in.denied(p.now)
 		p.turnAway(h, in.verdict.Status, in.verdict.Server, in.verdict.Route)
 		return false
@@ -211,6 +214,7 @@ func (p *Plane) admit(h *hop, e *edge) bool {
 	}
 	if l := policy.Limit(); l != nil {
 		if scope := d.limiter.Take(p.now, in.client.Identity); scope != "" {
+			p.effectsOf(d).Limited++
 			in.Limited(l, scope)
 			p.turnAway(h, 429, in.verdict.Server, mesh.RateLimitRef(l.Name))
 			return false

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"coalmine/lab/cluster/trafficstats"
+	"coalmine/lab/event"
 	"coalmine/lab/mesh"
 	"coalmine/lab/service"
 	"coalmine/loadgen"
@@ -56,6 +57,9 @@ type Plane struct {
 	stats    *trafficstats.Stats
 	outcome  loadgen.Outcome // reused for Config.OnAttempt
 	window   window
+	// effects are what the mesh did by workload; affected is set once it has done anything.
+	effects  []*event.MeshEffect
+	affected bool
 
 	routing, choosing, clients, breaking, backingOff, lookingUp rng.Stream
 }

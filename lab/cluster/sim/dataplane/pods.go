@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/event"
 	"coalmine/lab/mesh"
 	"coalmine/lab/service"
 )
@@ -41,6 +42,8 @@ type pod struct {
 	policyGeneration int
 	limiter          *mesh.Limiter
 
+	// effects counts for the pod's workload; nil until the first request.
+	effects   *event.MeshEffect
 	recorder  *mesh.Proxy
 	appLabels []mesh.Label
 	stats     []*mesh.AppStats // by cohort and route
