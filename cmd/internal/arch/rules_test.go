@@ -142,6 +142,8 @@ func rules() []rule {
 			"lab/service", "lab/cluster/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
 
 		// Views.
+		{pkg: "lab/report/decision", imports: []string{"lab/event", "lab/format", "lab/report/markdown",
+			"lab/report/model", "lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/report/load", imports: []string{"loadgen/results", "lab/format", "lab/service",
 			"lab/verdict/objective", "lab/verdict/stats", "lab/report/junit", "lab/report/markdown"}},
 		{pkg: "lab/report", imports: views("lab/report/*")},
@@ -168,6 +170,7 @@ func rules() []rule {
 
 		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/timeline"}},
+		{pkg: "lab/run/evidence", imports: []string{"lab/input", "lab/report/decision", "lab/report/model"}},
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},

@@ -83,7 +83,7 @@ func TestLateCanary(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 		if want := c.each * c.seconds; card.Harm.Healthy != want {
-			t.Errorf("%s: harm %d, want %d: it is counted all of it", name, card.Harm.Healthy, want)
+			t.Errorf("%s: harm %d, want %d: all of it counts", name, card.Harm.Healthy, want)
 		}
 	}
 }
