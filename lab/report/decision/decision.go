@@ -288,8 +288,9 @@ func (p *page) conditions() {
 			all = append(all, markdown.Text(line))
 		}
 		if threshold > 0 {
-			all = append(all, fmt.Sprintf("Flagger rolls back after %s of these, counted over the whole rollout, or when "+
-				"the canary's pods do not get ready before the deadline", format.Plural(threshold, "failed check")))
+			all = append(all, fmt.Sprintf("Flagger rolls back after %s of these, counted over the whole rollout, "+
+				"or when the canary's pods do not get ready before the deadline",
+				format.Plural(threshold, "failed check")))
 		}
 		break // every release of the trial met the same guardrails
 	}
