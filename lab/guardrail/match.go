@@ -101,9 +101,9 @@ func (c *checker) checkConditions(d *document, path string, m istiov1beta1.HTTPM
 		}
 		if len(kind.conditions) > 1 {
 			c.failRule(RuleSeveralHeaders, d, field, fmt.Sprintf("has %d %s in one match: Flagger writes them in "+
-				"random order, and each new order resets the route so that nobody reaches the canary; on a real cluster the order is random too",
-				len(kind.conditions), kind.what), "write one per match; for a cookie and a header, set one header at "+
-				"the edge that stands for both")
+				"random order, and each new order resets the route so that nobody reaches the canary; on a real "+
+				"cluster the order is random too", len(kind.conditions), kind.what),
+				"write one per match; for a cookie and a header, set one header at the edge that stands for both")
 		}
 		for _, name := range slices.Sorted(maps.Keys(kind.conditions)) {
 			c.checkStringMatch(d, field+"["+Clip(name)+"]", kind.conditions[name])

@@ -41,10 +41,22 @@ type Counter struct {
 // Store is what a query is evaluated on. The empty store has no traffic.
 type Store []Counter
 
+// Evaluator evaluates queries. Making one takes longer than evaluating most queries.
+type Evaluator struct{ engine *promql.Engine }
+
+// New returns an evaluator.
+func New() *Evaluator {
+	return &Evaluator{promql.NewEngine(promql.EngineOpts{
+		MaxSamples: maxSamples, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
+		Parser:                   parser.NewParser(parser.Options{}),
+		NoStepSubqueryIntervalFn: func(int64) int64 { return step.Milliseconds() },
+	})}
+}
+
 // Evaluate returns the value of a query after ten minutes of traffic, as Flagger takes it: the last
 // one of several. It returns false if there is none, or if the query is not valid or too expensive.
 // The value can be NaN.
-func Evaluate(query string, s Store) (value float64, ok bool) {
+func (e *Evaluator) Evaluate(query string, s Store) (value float64, ok bool) {
 	defer func() { // the parser reports some errors so
 		if recover() != nil {
 			ok = false
@@ -53,13 +65,8 @@ func Evaluate(query string, s Store) (value float64, ok bool) {
 	if len(query) > maxQuery {
 		return 0, false
 	}
-	engine := promql.NewEngine(promql.EngineOpts{
-		MaxSamples: maxSamples, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
-		Parser:                   parser.NewParser(parser.Options{}),
-		NoStepSubqueryIntervalFn: func(int64) int64 { return step.Milliseconds() },
-	})
 	ctx := context.Background()
-	q, err := engine.NewInstantQuery(ctx, s, nil, query, time.UnixMilli(Traffic.Milliseconds()))
+	q, err := e.engine.NewInstantQuery(ctx, s, nil, query, time.UnixMilli(Traffic.Milliseconds()))
 	if err != nil {
 		return 0, false
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func (c Counter) samples() []chunks.Sample {
-	var list []chunks.Sample
+	list := make([]chunks.Sample, 0, Traffic/step+1)
 	for at := time.Duration(0); at <= Traffic; at += step {
 		list = append(list, sample{at.Milliseconds(), c.PerSecond * at.Seconds()})
 	}

@@ -60,8 +60,8 @@ func rules() []rule {
 			"lab/scenario", "lab/input/yamlpos", "lab/guardrail/admission", "lab/guardrail/mapping",
 			"lab/loadtester"}},
 		{pkg: "lab/guardrail/lint", kubernetes: true,
-			imports: []string{"lab/event", "lab/experiment", "lab/guardrail", "lab/input/spelling", "lab/input/yamlpos", "lab/mesh",
-				"lab/mesh/k8s", "lab/promeval"}},
+			imports: []string{"lab/event", "lab/experiment", "lab/guardrail", "lab/input/spelling",
+				"lab/input/yamlpos", "lab/mesh", "lab/mesh/k8s", "lab/promeval"}},
 		{pkg: "lab/guardrail/findings", kubernetes: true, imports: []string{"lab/guardrail", "lab/guardrail/lint"}},
 		{pkg: "lab/guardrail/guardrailtest"},
 		{pkg: "lab/mesh/recordings"}, // tests only, which may import everything

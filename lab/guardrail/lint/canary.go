@@ -41,7 +41,7 @@ func checkRules() []Rule {
 			Why:     "Flagger ignores a suspended Canary.", Source: scheduler + ", advanceCanary"},
 		{Name: "nothing-can-fail", canary: checkNothingCanFail,
 			Section: sectionChecks,
-			What:    "A Canary has no metrics, gates or rollback webhooks.",
+			What:    "A Canary has no metrics, and no gates while users are on it.",
 			Why:     "Without metrics, gates and rollback webhooks every release passes.",
 			Source:  scheduler + ", runAnalysis"},
 		{Name: "builtin-metrics", canary: checkBuiltinMetrics,
@@ -177,11 +177,14 @@ func checkSuspended(p *pass, v *flaggerv1.Canary) {
 
 func checkNothingCanFail(p *pass, v *flaggerv1.Canary) {
 	a := v.Spec.Analysis
+	before := []flaggerv1.HookType{flaggerv1.PreRolloutHook, flaggerv1.ConfirmRolloutHook, flaggerv1.PostRolloutHook,
+		flaggerv1.EventHook}
 	gates := slices.ContainsFunc(a.Webhooks, func(w flaggerv1.CanaryWebhook) bool {
-		return w.Type != flaggerv1.PostRolloutHook
+		return !slices.Contains(before, w.Type)
 	})
 	if len(a.Metrics) == 0 && !gates && !v.Spec.SkipAnalysis {
-		p.warn("spec.analysis", "nothing can fail: there are no metrics and no gates", "add metrics with a templateRef")
+		p.warn("spec.analysis", "nothing can fail once users are on the canary: there are no metrics and no gates "+
+			"of type rollout", "add metrics with a templateRef")
 	}
 }
 

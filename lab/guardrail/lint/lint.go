@@ -10,6 +10,7 @@ import (
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/input/yamlpos"
+	"coalmine/lab/promeval"
 )
 
 // Sections of the documentation, in this order.
@@ -62,7 +63,11 @@ type pass struct {
 	rule     Rule
 	object   guardrail.Object
 	findings *[]guardrail.Finding
+	evaluator
 }
+
+// evaluator evaluates queries on made-up series.
+type evaluator struct{ *promeval.Evaluator }
 
 // warn reports a field of the object.
 func (p *pass) warn(field, message, hint string) { p.warnAt(p.object, field, message, hint) }
@@ -115,13 +120,14 @@ func CheckPart(set *guardrail.Set) []guardrail.Finding {
 
 func check(set *guardrail.Set, rules []Rule) []guardrail.Finding {
 	var findings []guardrail.Finding
+	e := evaluator{promeval.New()}
 	for _, o := range set.Objects {
 		if v, ok := o.Value.(*flaggerv1.Canary); ok && v.Spec.Analysis == nil {
 			continue // an error of its own
 		}
 		queries := queriesOf(set, o) // parsed once: a query can take milliseconds
 		for _, rule := range rules {
-			p := &pass{set: set, rule: rule, object: o, findings: &findings}
+			p := &pass{set: set, rule: rule, object: o, findings: &findings, evaluator: e}
 			p.run(queries)
 		}
 	}

@@ -160,7 +160,7 @@ func checkSameForPrimary(p *pass, q query) {
 	exchange := func(canary, primary side) (float64, bool) {
 		canary.deployment, canary.service = target, target+"-canary"
 		primary.deployment, primary.service = target+"-primary", target+"-primary"
-		return promeval.Evaluate(q.rendered, sides(namespace, canary, primary))
+		return p.Evaluate(q.rendered, sides(namespace, canary, primary))
 	}
 	straight, ok1 := exchange(bad, good)
 	crossed, ok2 := exchange(good, bad)

@@ -66,20 +66,20 @@ func (w window) String() string {
 
 // failuresAt evaluates a query while a share of the canary's requests fails and everything else is
 // well.
-func failuresAt(q query, share float64) (float64, bool) {
+func (e evaluator) failuresAt(q query, share float64) (float64, bool) {
 	target, namespace := q.canary.Spec.TargetRef.Name, q.canary.Namespace
-	return promeval.Evaluate(q.rendered, sides(namespace,
+	return e.Evaluate(q.rendered, sides(namespace,
 		side{deployment: target, service: target + "-canary", rate: promeval.Rate, failing: share},
 		side{deployment: target + "-primary", service: target + "-primary", rate: promeval.Rate}))
 }
 
 // toleratedFailures returns the share of failing requests from which on a check fails, if its value
 // is a line of that share: a success rate or an error rate, as a fraction or in percent.
-func toleratedFailures(q query) (float64, bool) {
+func (e evaluator) toleratedFailures(q query) (float64, bool) {
 	const low, high = 0.25, 0.5
-	none, ok0 := failuresAt(q, 0)
-	some, ok1 := failuresAt(q, low)
-	more, ok2 := failuresAt(q, high)
+	none, ok0 := e.failuresAt(q, 0)
+	some, ok1 := e.failuresAt(q, low)
+	more, ok2 := e.failuresAt(q, high)
 	slope := (some - none) / low
 	if !ok0 || !ok1 || !ok2 || math.IsNaN(slope) || math.Abs(slope) < 1e-9 {
 		return 0, false
@@ -120,7 +120,7 @@ func checkResolution(p *pass, q query) {
 	if !ok {
 		return
 	}
-	share, ok := toleratedFailures(q)
+	share, ok := p.toleratedFailures(q)
 	if !ok || w.requests < 1 || w.requests*share >= 1 {
 		return
 	}
@@ -164,7 +164,7 @@ const (
 func checkRelative(p *pass, q query) {
 	w, ok := p.firstWindow(q)
 	factor := thresholds(q.metric).Max
-	if !ok || math.IsInf(factor, 1) || factor <= 1 || !comparesFailures(q) {
+	if !ok || math.IsInf(factor, 1) || factor <= 1 || !p.comparesFailures(q) {
 		return
 	}
 	errors, known := p.set.Environment.ErrorRates[q.canary.Spec.TargetRef.Name]
@@ -183,7 +183,7 @@ func checkRelative(p *pass, q query) {
 
 // comparesFailures reports whether a query divides the failures of the canary by those of the
 // primary: without failures of the primary it is larger, and with more of them it is smaller.
-func comparesFailures(q query) bool {
+func (e evaluator) comparesFailures(q query) bool {
 	target, namespace := q.canary.Spec.TargetRef.Name, q.canary.Namespace
 	divides := false
 	parser.Inspect(q.expr, func(n parser.Node, _ []parser.Node) error {
@@ -195,7 +195,7 @@ func comparesFailures(q query) bool {
 		return false
 	}
 	at := func(canary, primary float64) (float64, bool) {
-		return promeval.Evaluate(q.rendered, sides(namespace,
+		return e.Evaluate(q.rendered, sides(namespace,
 			side{deployment: target, service: target + "-canary", rate: promeval.Rate, failing: canary},
 			side{deployment: target + "-primary", service: target + "-primary", rate: promeval.Rate, failing: primary}))
 	}

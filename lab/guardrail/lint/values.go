@@ -7,8 +7,6 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-
-	"coalmine/lab/promeval"
 )
 
 // store says which series exist when a query is evaluated.
@@ -179,7 +177,7 @@ func checkFailsOpen(p *pass, q query) {
 	if !selectsSeries(q.expr) || !evaluate(q.expr, noSeries).exists {
 		return
 	}
-	value, ok := promeval.Evaluate(q.rendered, nil)
+	value, ok := p.Evaluate(q.rendered, nil)
 	if !dependsOnTime(q.expr) && (!ok || math.IsNaN(value) || !accepts(q.metric, value)) {
 		return
 	}

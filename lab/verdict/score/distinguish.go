@@ -23,12 +23,12 @@ func distinguishingTicks(t *timeline.Timeline, status int) int {
 // distinguishesStatus reports whether a check on a service's canary passes while all responses succeed
 // and fails while half of them have a status: it evaluates the query on series of both.
 func distinguishesStatus(m timeline.Measured, service string, status int) bool {
-	pairs := responsePairs(service, status)
-	good, ok := promeval.Evaluate(m.PromQL, succeeding(pairs))
+	pairs, e := responsePairs(service, status), promeval.New()
+	good, ok := e.Evaluate(m.PromQL, succeeding(pairs))
 	if !ok || !within(good, m) {
 		return false
 	}
-	bad, ok := promeval.Evaluate(m.PromQL, halfFailing(pairs))
+	bad, ok := e.Evaluate(m.PromQL, halfFailing(pairs))
 	return !ok || !within(bad, m)
 }
 
