@@ -40,7 +40,8 @@ func (r Report) json(w io.Writer, version string) error {
 	all := jsonReport{
 		Version: version, Objects: r.Objects, Errors: r.Count(guardrail.SeverityError),
 		Warnings: r.Count(guardrail.SeverityWarning),
-		Notes:    r.Count(guardrail.SeverityNote), Suppressed: len(r.Findings) - len(r.Active()), Findings: []jsonFinding{},
+		Notes:    r.Count(guardrail.SeverityNote), Suppressed: len(r.Findings) - len(r.Active()),
+		Findings: []jsonFinding{},
 	}
 	for _, f := range r.Findings {
 		all.Findings = append(all.Findings, jsonFinding{

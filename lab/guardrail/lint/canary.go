@@ -118,12 +118,6 @@ func routingRules() []Rule {
 			Why: "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName " +
 				"with v1beta1.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
-		{Name: "not-modelled", canary: checkAnnotations, object: checkNotModelled,
-			Section: sectionRouting, Severity: guardrail.SeverityNote,
-			What: "An annotation of Linkerd is set that the lab does not play.",
-			Why: "Linkerd's timeouts, retries and circuit breakers, and policies for routes, work in production; " +
-				"the lab does not play them.",
-			Source: "linkerd.io, reference: retries, timeouts, circuit breaking, authorization policy"},
 		{Name: "unmatched-host", canary: checkUnmatchedHost,
 			Section: sectionRouting,
 			What:    "None of spec.service.hosts is one that clients call.",

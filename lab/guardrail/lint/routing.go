@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -94,41 +93,4 @@ func matchesHost(pattern, host string) bool {
 		return strings.HasSuffix(strings.ToLower(host), "."+strings.ToLower(suffix))
 	}
 	return strings.EqualFold(pattern, host)
-}
-
-// notModelled are the prefixes of Linkerd's annotations that the lab does not play.
-func notModelled(annotation string) bool {
-	for _, prefix := range []string{"timeout.linkerd.io/", "retry.linkerd.io/", "balancer.linkerd.io/"} {
-		if strings.HasPrefix(annotation, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *pass) warnAnnotations(field string, annotations map[string]string) {
-	for _, name := range slices.Sorted(maps.Keys(annotations)) {
-		if notModelled(name) {
-			p.warn(field, guardrail.Clip(name)+" works in production, but the lab does not play it",
-				"do not rely on it here")
-		}
-	}
-}
-
-func checkAnnotations(p *pass, v *flaggerv1.Canary) {
-	s := v.Spec.Service
-	for _, m := range []struct {
-		field    string
-		metadata *flaggerv1.CustomMetadata
-	}{{"apex", s.Apex}, {"primary", s.Primary}, {"canary", s.Canary}} {
-		if m.metadata != nil {
-			p.warnAnnotations("spec.service."+m.field+".annotations", m.metadata.Annotations)
-		}
-	}
-}
-
-func checkNotModelled(p *pass) {
-	if v, ok := p.object.Value.(interface{ GetAnnotations() map[string]string }); ok && p.object.Kind == "HTTPRoute" {
-		p.warnAnnotations("metadata.annotations", v.GetAnnotations())
-	}
 }
