@@ -45,6 +45,12 @@ func (c *checker) withMapping(files map[string][]byte) map[string][]byte {
 // mapNames maps the names in the documents to those of the lab, and returns the documents that are
 // played.
 func (c *checker) mapNames() []*document {
+	_, played := c.applyMapping(c.env.lab())
+	return played
+}
+
+// applyMapping maps the names in the documents to those of a lab.
+func (c *checker) applyMapping(lab mapping.Lab) (*mapping.Result, []*document) {
 	read := slices.Concat(c.found, c.workloads)
 	docs := make([]*mapping.Document, len(read))
 	of := make(map[*mapping.Document]*document, len(read))
@@ -52,7 +58,7 @@ func (c *checker) mapNames() []*document {
 		docs[i] = &mapping.Document{File: d.file, Root: d.root}
 		of[docs[i]] = d
 	}
-	result := mapping.Map(docs, c.env.lab(), c.rules)
+	result := mapping.Map(docs, lab, c.rules)
 	for _, d := range read {
 		d.names = result.Names
 	}
@@ -73,7 +79,7 @@ func (c *checker) mapNames() []*document {
 			played = append(played, d)
 		}
 	}
-	return played
+	return result, played
 }
 
 func (c *checker) addNote(d *document, n mapping.Note) {

@@ -13,15 +13,8 @@ import (
 
 // read decodes all files. What is wrong with one document does not hide the others.
 func (c *checker) read(files map[string][]byte) {
-	if finding, ok := checkTotals(files); ok {
-		c.findings = append(c.findings, finding)
+	if !c.collect(files) {
 		return
-	}
-	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name != mapping.FileName {
-			c.readFile(name, files[name], b)
-		}
 	}
 	for _, d := range c.mapNames() {
 		if findings := d.decode(); len(findings) > 0 {
@@ -35,6 +28,21 @@ func (c *checker) read(files map[string][]byte) {
 	if len(c.docs) == 0 && len(c.findings) == 0 {
 		c.findings = append(c.findings, c.nothingFound())
 	}
+}
+
+// collect parses all files, and returns false if there is too much in them.
+func (c *checker) collect(files map[string][]byte) bool {
+	if finding, ok := checkTotals(files); ok {
+		c.findings = append(c.findings, finding)
+		return false
+	}
+	b := &budget{documents: MaxDocuments, nodes: MaxNodes}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if name != mapping.FileName {
+			c.readFile(name, files[name], b)
+		}
+	}
+	return true
 }
 
 func (c *checker) readFile(name string, data []byte, b *budget) {

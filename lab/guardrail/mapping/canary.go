@@ -29,6 +29,9 @@ func (m *mapper) mapCanary(d *Document) {
 	}
 	m.mapGateways(a)
 	m.mapHosts(d)
+	if m.lab.Translate {
+		m.translate(a)
+	}
 	m.mapMetrics(a)
 	alerts, _ := find(d.Root, "spec.analysis.alerts")
 	for i := range alerts.Items() {
@@ -178,6 +181,9 @@ func (m *mapper) mapTemplate(d *Document) {
 		return
 	}
 	m.mapQuery(d, "spec.query")
+	if m.lab.Translate {
+		m.translateQuery(d)
+	}
 	m.mapPrometheus(d, "spec.provider.address")
 }
 
@@ -187,7 +193,6 @@ func (m *mapper) mapPrometheus(d *Document, path string) {
 	if m.lab.Prometheus == "" || !inCluster(address) || sameService(address, m.lab.Prometheus) {
 		return
 	}
-	m.note(d, path, address+" is another Prometheus: the lab's is asked", "")
 	m.set(d, path, m.lab.Prometheus, "the lab's Prometheus")
 }
 

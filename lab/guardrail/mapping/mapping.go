@@ -38,6 +38,8 @@ type Lab struct {
 	Ports, TargetPorts map[string]int
 	// Prometheus is the address of the lab's Prometheus.
 	Prometheus string
+	// Translate changes what is for another mesh or ingress, too.
+	Translate bool
 }
 
 // Note says what is played otherwise than it is written, or why the names cannot be mapped.
@@ -68,6 +70,8 @@ type Result struct {
 	Targets []string
 	// Used are Deployments whose ports or labels the mapping may depend on.
 	Used []*Document
+	// Templates are the MetricTemplates that the Canaries need in addition, for Lab.TemplateFile.
+	Templates []string
 }
 
 // app is a workload that a Canary releases.

@@ -1,0 +1,155 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/input/yamlpos"
+)
+
+// Provider is the mesh provider under which Flagger works with Linkerd.
+const Provider = "gatewayapi:v1beta1"
+
+// translate changes a Canary for another mesh or ingress into one for Linkerd.
+func (m *mapper) translate(a *app) {
+	d := a.doc
+	from := scalar(d.Root, "spec.provider")
+	if from != "" {
+		m.set(d, "spec.provider", Provider, providerReason(from))
+	}
+	for _, f := range []string{"ingressRef", "routeRef", "upstreamRef"} {
+		m.remove(d, "spec", f, "Linkerd splits the traffic in the clients' proxies, without an ingress")
+	}
+	for _, f := range []string{"gateways", "trafficPolicy", "corsPolicy", "delegation", "backends", "meshName",
+		"mirror", "headless"} {
+		m.remove(d, "spec.service", f, "is not for the Gateway API of Linkerd")
+	}
+	m.remove(d, "spec.service", "rewrite", "Linkerd refuses a route that rewrites, and then splits nothing")
+	for _, f := range []string{"mirror", "mirrorWeight"} {
+		m.remove(d, "spec.analysis", f, "Linkerd does not mirror requests")
+	}
+	m.translateHosts(a)
+	if _, ok := find(d.Root, "spec.service.gatewayRefs"); !ok {
+		refs := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq",
+			Content: []*yaml.Node{m.serviceRef(a, &yaml.Node{Line: d.Root.Line})}}
+		after := "port"
+		if _, ok := find(d.Root, "spec.service.targetPort"); ok {
+			after = "targetPort"
+		}
+		m.insert(d, "spec.service", after, "gatewayRefs", refs, reasonGateway)
+	}
+	m.translateMetrics(a)
+}
+
+func providerReason(from string) string {
+	switch from {
+	case "linkerd":
+		return "linkerd means the deprecated SMI TrafficSplit, which ignores analysis.match"
+	case "gatewayapi:v1":
+		return "Flagger waits for an observedGeneration that Linkerd never writes (linkerd2#14964)"
+	case "kubernetes":
+		return "the lab's mesh routes by the Gateway API; with iterations alone it stays Blue/Green"
+	}
+	return "the lab runs Linkerd, which routes by the Gateway API"
+}
+
+// translateHosts removes host names that no client calls.
+func (m *mapper) translateHosts(a *app) {
+	const path = "spec.service.hosts"
+	hosts, ok := find(a.doc.Root, path)
+	if !ok || hosts.Value.Kind != yaml.SequenceNode {
+		return
+	}
+	called := func(n *yaml.Node) bool {
+		name, _, _ := strings.Cut(n.Value, ".")
+		return name == a.to && strings.TrimPrefix(n.Value, a.to) != "-canary"
+	}
+	if !slices.ContainsFunc(hosts.Value.Content, called) {
+		m.dropHosts(a)
+		return
+	}
+	kept := slices.DeleteFunc(slices.Clone(hosts.Value.Content), func(n *yaml.Node) bool { return !called(n) })
+	if len(kept) < len(hosts.Value.Content) {
+		m.record(a.doc, path, hosts.Key.Line, brief(hosts.Value),
+			brief(&yaml.Node{Kind: yaml.SequenceNode, Content: kept}), "no client calls the others")
+		hosts.Value.Content = kept
+	}
+}
+
+// translateMetrics gives built-in metrics, which have no values with Linkerd, a template.
+func (m *mapper) translateMetrics(a *app) {
+	const path = "spec.analysis.metrics"
+	metrics, _ := find(a.doc.Root, path)
+	for i, metric := range metrics.Items() {
+		at := yamlpos.Index(path, i)
+		name := scalar(metric.Value, "name")
+		_, templated := metric.Child("templateRef")
+		_, inline := metric.Child("query")
+		if templated || inline || name != "request-success-rate" && name != "request-duration" {
+			continue
+		}
+		template, bound, own := successTemplate, "min", "success-rate"
+		if name == "request-duration" {
+			template, bound, own = latencyTemplate, "max", "latency-p99"
+		}
+		m.set(a.doc, at+".name", own, "Flagger asks the built-in metric of this name as well")
+		m.result.Templates = append(m.result.Templates, template)
+		m.insert(a.doc, at, "name", "templateRef", mappingNode("name", template, "namespace", m.lab.Namespace),
+			"the built-in metric has no values with Linkerd under "+Provider)
+		if text := scalar(metric.Value, "threshold"); text != "" {
+			value := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+			m.remove(a.doc, at, "threshold", "means a maximum for a template")
+			m.insert(a.doc, at, "templateRef", "thresholdRange", mappingNode(bound, value), "as the built-in metric means it")
+		}
+		if scalar(metric.Value, "interval") == "" {
+			m.insert(a.doc, at, "templateRef", "interval", stringNode("1m"), "the default of the built-in metric")
+		}
+	}
+}
+
+// Names of the templates that are written for built-in metrics.
+const (
+	successTemplate = "linkerd-success-rate"
+	latencyTemplate = "linkerd-latency-p99"
+)
+
+const linkerdSelector = `namespace="{{ namespace }}",deployment="{{ target }}",direction="inbound"`
+
+// successQuery returns the share of good responses in percent.
+func successQuery() string {
+	return fmt.Sprintf("100 * sum(rate(response_total{%s,classification=\"success\"}[{{ interval }}]))\n/ "+
+		"sum(rate(response_total{%[1]s}[{{ interval }}]))\n", linkerdSelector)
+}
+
+// failureQuery returns the share of bad responses in percent.
+func failureQuery() string {
+	return fmt.Sprintf("100 * (sum(rate(response_total{%s,classification=\"failure\"}[{{ interval }}])) or vector(0))\n/ "+
+		"sum(rate(response_total{%[1]s}[{{ interval }}]))\n", linkerdSelector)
+}
+
+// latencyQuery returns a quantile of the latency in milliseconds, divided for another unit.
+func latencyQuery(quantile, divisor string) string {
+	return fmt.Sprintf("histogram_quantile(%s,\n  sum by (le) (rate(response_latency_ms_bucket{%s}[{{ interval }}]))\n)%s\n",
+		quantile, linkerdSelector, divisor)
+}
+
+// TemplateFile returns the templates of the given names as YAML, "" for none.
+func (l Lab) TemplateFile(names []string) string {
+	var docs []string
+	for _, name := range []string{successTemplate, latencyTemplate} {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		query := successQuery()
+		if name == latencyTemplate {
+			query = latencyQuery("0.99", "")
+		}
+		docs = append(docs, fmt.Sprintf("apiVersion: flagger.app/v1beta1\nkind: MetricTemplate\nmetadata:\n  name: %s\n"+
+			"  namespace: %s\nspec:\n  provider:\n    type: prometheus\n    address: %s\n  query: |\n    %s\n", name,
+			l.Namespace, l.Prometheus, strings.ReplaceAll(strings.TrimSuffix(query, "\n"), "\n", "\n    ")))
+	}
+	return strings.Join(docs, "---\n")
+}
