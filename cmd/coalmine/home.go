@@ -13,6 +13,7 @@ import (
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/guardrail/lint"
+	"coalmine/lab/guardrail/source"
 	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
@@ -156,7 +157,7 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.F
 		return nil, err
 	}
 	defer src.Close()
-	set, err := guardrail.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.Scenario))
+	set, err := source.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.Scenario), source.Options{})
 	var wrong guardrail.Errors
 	switch {
 	case errors.As(err, &wrong):

@@ -14,6 +14,7 @@ import (
 	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/guardrail/findings"
+	"coalmine/lab/guardrail/source"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
@@ -27,6 +28,7 @@ type lintOptions struct {
 	format   string
 	failOn   string
 	names    nameMap
+	reader   readerFlags
 }
 
 func newLintCommand(env *Env) *cobra.Command {
@@ -36,9 +38,12 @@ func newLintCommand(env *Env) *cobra.Command {
 		Short: "Check guardrails without playing them",
 		Long: "Check guardrails without playing them, one finding on a line. Findings as bad as --fail-on end with " +
 			"exit code 2. Without --scenario, only what holds in every scenario is checked. With it, DIR " +
-			"may be a variant of the scenario. docs/lint.md describes the rules.",
-		Example: "coalmine lint full-rollout --scenario full-rollout\ncoalmine lint deploy --format sarif",
-		Args:    exactly("DIR"),
+			"may be a variant of the scenario. docs/lint.md describes the rules.\n\n" +
+			"DIR is a folder, a file, or - for standard input. A Kustomization is built, without anything remote " +
+			"and without plugins. A Helm chart is rendered with --helm-values.",
+		Example: "coalmine lint full-rollout --scenario full-rollout\ncoalmine lint deploy --format sarif\n" +
+			"kubectl kustomize overlays/production | coalmine lint -",
+		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.lint(cmd.Context(), args[0], o)
 		},
@@ -48,6 +53,7 @@ func newLintCommand(env *Env) *cobra.Command {
 	flags.Float64Var(&o.rps, "rps", 0, "requests per second of the released service, for rules about traffic")
 	flags.StringVar(&o.format, "format", "text", "`FORMAT`: "+strings.Join(findings.Formats(), ", "))
 	o.names.add(flags)
+	o.reader.add(flags)
 	flags.StringVar(&o.failOn, "fail-on", "error", "least `SEVERITY` that fails: error, warning or note")
 	return cmd
 }
@@ -65,7 +71,11 @@ func (env *Env) lint(ctx context.Context, dir string, o lintOptions) error {
 	if err := env.limitReader(false); err != nil {
 		return err
 	}
-	set, err := env.check(ctx, dir, o.scenario, o.names)
+	reader, err := o.reader.options(env)
+	if err != nil {
+		return err
+	}
+	set, err := env.check(ctx, dir, o, reader)
 	var wrong guardrail.Errors
 	if err != nil && !errors.As(err, &wrong) {
 		return err
@@ -76,7 +86,9 @@ func (env *Env) lint(ctx context.Context, dir string, o lintOptions) error {
 			set.Environment.Rates = rates(set.Environment, o.rps)
 		}
 	}
-	r := findings.New(set, wrong, func(f guardrail.Finding) guardrail.Finding { return trial.PrefixFinding(dir, f) })
+	r := findings.New(set, wrong, func(f guardrail.Finding) guardrail.Finding {
+		return trial.PrefixFinding(source.Folder(dir), f)
+	})
 	if err := r.Write(env.Out, o.format, env.Version); err != nil {
 		return err
 	}
@@ -118,18 +130,22 @@ func rates(e guardrail.Environment, rps float64) map[string]float64 {
 
 // check reads the manifests in the environment of the scenario, or of none. With errors of type
 // [guardrail.Errors] it returns the set as far as it was read.
-func (env *Env) check(ctx context.Context, dir, scenario string, names nameMap) (*guardrail.Set, error) {
-	if scenario != "" {
-		src, err := env.openScenario(scenario)
+func (env *Env) check(ctx context.Context, dir string, o lintOptions, reader source.Options) (*guardrail.Set, error) {
+	if o.scenario != "" {
+		src, err := env.openScenario(o.scenario)
 		if err != nil {
 			return nil, err
 		}
 		defer src.Close()
-		src.Map = names
+		src.Map, src.Reader = o.names, reader
 		set, _, err := src.LoadGuardrails(ctx, env.Dir, dir)
 		return set, err
 	}
-	if _, err := os.Stat(env.path(dir)); err != nil {
+	path := dir
+	if dir != source.Stdin {
+		path = env.path(dir)
+	}
+	if _, err := os.Stat(path); err != nil && dir != source.Stdin {
 		return nil, invalid("name a folder of manifests, or a variant of a scenario together with --scenario",
 			"there are no guardrails %q", dir)
 	}
@@ -137,9 +153,9 @@ func (env *Env) check(ctx context.Context, dir, scenario string, names nameMap) 
 	if err != nil {
 		return nil, err
 	}
-	any.Map = names
-	set, err := guardrail.Load(ctx, env.path(dir), any)
-	return set, trial.PrefixFindings(env.path(dir), err)
+	any.Map = o.names
+	set, err := source.Load(ctx, path, any, reader)
+	return set, trial.PrefixFindings(source.Folder(path), err)
 }
 
 // anyEnvironment has the services of every scenario of the library.

@@ -33,6 +33,7 @@ type runFlags struct {
 	approves   bool
 	noTUI      bool
 	names      nameMap
+	readerFlags
 	clusterFlags
 	watchFlags
 }
@@ -94,6 +95,7 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	jsonFlag(cmd, &f.asJSON)
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
 	f.names.add(flags)
+	f.readerFlags.add(flags)
 	f.clusterFlags.add(flags)
 	f.watchFlags.add(flags)
 	return cmd
@@ -194,6 +196,10 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 }
 
 func (env *Env) plan(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, error) {
+	var err error
+	if src.Reader, err = f.readerFlags.options(env); err != nil {
+		return nil, err
+	}
 	return trial.New(ctx, src, trial.Options{
 		Guardrails: f.guardrails, Base: env.Dir, Seed: f.seed, Seeds: f.trials, Version: f.version,
 		Approve: f.approveAfter(),

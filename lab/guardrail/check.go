@@ -17,7 +17,9 @@ import (
 
 // checker validates documents against each other and against the environment.
 type checker struct {
-	env      Environment
+	env Environment
+	// origins are those of the input.
+	origins  map[string][]Origin
 	docs     []*document
 	byKey    map[objectKey]*document
 	findings []Finding
@@ -52,6 +54,7 @@ func keyOf(d *document) objectKey {
 
 func (c *checker) fail(d *document, field, message, hint string) {
 	c.findings = append(c.findings, d.finding(field, message, hint))
+	d.wrong = append(d.wrong, field)
 }
 
 // failRule is fail for an error that has a name.
@@ -59,6 +62,7 @@ func (c *checker) failRule(rule string, d *document, field, message, hint string
 	f := d.finding(field, message, hint)
 	f.Rule = rule
 	c.findings = append(c.findings, f)
+	d.wrong = append(d.wrong, field)
 }
 
 // check validates all documents.
@@ -87,9 +91,7 @@ func (c *checker) register(d *document) {
 }
 
 func (c *checker) checkKind(d *document) {
-	if !c.admit(d) {
-		return
-	}
+	// What the lab says of these kinds is clearer than what the API server says.
 	switch v := d.object.Value.(type) {
 	case *flaggerv1.Canary:
 		c.checkCanary(d, v)
@@ -97,6 +99,13 @@ func (c *checker) checkKind(d *document) {
 		c.checkMetricTemplate(d, v)
 	case *flaggerv1.AlertProvider:
 		c.checkAlertProvider(d, v)
+	case *Server:
+		c.checkServerVersion(d)
+	}
+	if !c.admit(d) {
+		return
+	}
+	switch v := d.object.Value.(type) {
 	case *Server:
 		c.checkServer(d, v)
 	case *AuthorizationPolicy:

@@ -64,5 +64,11 @@ func jsonScalar(n *yaml.Node) (any, error) {
 	}
 	var v any
 	err := n.Decode(&v)
+	switch i := v.(type) {
+	case int:
+		v = int64(i) // as JSON is decoded for the API server
+	case uint64:
+		v = float64(i)
+	}
 	return v, err
 }

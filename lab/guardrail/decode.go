@@ -17,7 +17,7 @@ import (
 func (d *document) decode() []Finding {
 	d.dropServerFields()
 	value := d.kind.newObject()
-	c := &fieldChecker{file: d.file, kind: d.kind.name}
+	c := &fieldChecker{document: d, kind: d.kind.name}
 	c.check(reflect.TypeOf(value).Elem(), d.root, "")
 	if len(c.findings) > 0 {
 		return c.findings

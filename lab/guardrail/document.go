@@ -12,7 +12,9 @@ import (
 type document struct {
 	file string
 	root *yaml.Node
-	kind kind
+	// origin is set if the document was built from another.
+	origin *Origin
+	kind   kind
 	// object and meta are set when the document is decoded. meta is object.Value.
 	object Object
 	meta   metav1.Object
@@ -20,13 +22,23 @@ type document struct {
 	dropped []string
 	// names puts the user's names in the place of the lab's in messages; it may be nil.
 	names *mapping.Names
+	// wrong are the fields with errors.
+	wrong []string
 }
 
 // position returns the line of a field, or that of the nearest field around it that the document
-// has.
+// has. For a document that was built from another, it is the line there.
 func (d *document) position(path string) Position {
-	key := yamlpos.Root(d.root).Nearest(yamlpos.Split(path)...).Key
-	return Position{File: d.file, Line: key.Line, Column: key.Column}
+	if d.origin == nil {
+		key := yamlpos.Root(d.root).Nearest(yamlpos.Split(path)...).Key
+		return Position{File: d.file, Line: key.Line, Column: key.Column}
+	}
+	p := Position{File: d.origin.File}
+	if d.origin.Document != nil {
+		key := yamlpos.Root(d.origin.Document).Nearest(yamlpos.Split(path)...).Key
+		p.Line, p.Column = key.Line, key.Column
+	}
+	return p
 }
 
 // finding returns a finding about a field of the document.

@@ -20,7 +20,7 @@ import (
 // fieldChecker compares a node tree with the Go type that it will be decoded into, so that each
 // error has a line. The strict JSON decoder runs afterwards and knows only paths.
 type fieldChecker struct {
-	file     string
+	document *document
 	findings []Finding
 	// kind is the kind of the object.
 	kind string
@@ -29,9 +29,11 @@ type fieldChecker struct {
 var unmarshaler = reflect.TypeFor[json.Unmarshaler]()
 
 func (c *fieldChecker) fail(n *yaml.Node, path, message, hint string) {
-	c.findings = append(c.findings, Finding{
-		Position: Position{File: c.file, Line: n.Line}, Field: path, Message: message, Hint: hint,
-	})
+	f := c.document.finding(path, message, hint)
+	if c.document.origin == nil {
+		f.Line, f.Column = n.Line, n.Column // in a mapping that is merged, or for a key that occurs twice
+	}
+	c.findings = append(c.findings, f)
 }
 
 // check compares the node with the type.

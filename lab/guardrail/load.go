@@ -12,18 +12,29 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// Load reads the guardrails at path and validates them with Parse. path is one file of YAML
-// documents or a folder. In a folder, Load reads all files named *.yaml, *.yml or *.json that are
-// not hidden, and nothing outside of it, even if it contains symbolic links. Errors in the
-// guardrails are of type Errors; other errors come from the file system or the context.
-func Load(ctx context.Context, path string, env Environment) (*Set, error) {
-	files, err := ReadFiles(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return parseWithin(ctx, MaxParseTime, func() (*Set, error) { return Parse(files, env) })
+// Input is what guardrails are parsed from.
+type Input struct {
+	// Files are the manifests by path.
+	Files map[string][]byte
+	// Origins say for files that were built from others where each of their documents comes from.
+	Origins map[string][]Origin
+	// Notes say how the files were read.
+	Notes []Finding
+}
+
+// Origin is where a document comes from: a file, and the document in it if it is known.
+type Origin struct {
+	File     string
+	Document *yaml.Node
+}
+
+// ParseInput is Parse with a limit of time.
+func ParseInput(ctx context.Context, in Input, env Environment) (*Set, error) {
+	return parseWithin(ctx, MaxParseTime, func() (*Set, error) { return parseInput(in, env) })
 }
 
 // parseWithin returns what parse returns, or an error if ctx ends or the time is over before. The
@@ -50,7 +61,9 @@ func parseWithin(ctx context.Context, limit time.Duration, parse func() (*Set, e
 	}
 }
 
-// ReadFiles reads the manifests at path as [Load] does, without checking them.
+// ReadFiles reads the manifests at path: one file, or all files of a folder named *.yaml, *.yml or
+// *.json that are not hidden, and nothing outside of it, even if it contains symbolic links. Errors
+// in the input are of type Errors; other errors come from the file system or the context.
 func ReadFiles(ctx context.Context, path string) (map[string][]byte, error) {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -203,21 +216,15 @@ func isSymlink(root *os.Root, name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// readFile reads the file. It opens it without blocking and checks it again: since the first check,
-// the file may have grown or been replaced by a pipe.
 func (w *walker) readFile(name string) error {
-	f, err := w.root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", name, err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		w.fail(name, "is not a regular file", "replace it by a regular file")
+	data, err := ReadRegular(w.root, name)
+	var problems Errors
+	switch {
+	case errors.As(err, &problems):
+		w.findings = append(w.findings, problems...)
 		return nil
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
+	case err != nil:
+		return err
 	}
 	w.total += len(data)
 	if w.total > MaxTotalSize {
@@ -226,4 +233,34 @@ func (w *walker) readFile(name string) error {
 	}
 	w.files[name] = data
 	return nil
+}
+
+// ReadRegular reads a regular file of at most MaxFileSize bytes; other files are errors of type
+// Errors. It opens the file without blocking and checks it again: since it was listed, it may have
+// grown or been replaced by a pipe.
+func ReadRegular(root *os.Root, name string) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil || !info.Mode().IsRegular():
+		return nil, Errors{{Position: Position{File: name}, Message: "is not a regular file",
+			Hint: "replace it by a regular file"}}
+	case info.Size() > MaxFileSize:
+		return nil, Errors{tooLarge(name)}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return data, nil
+}
+
+func tooLarge(name string) Finding {
+	return Finding{Position: Position{File: name},
+		Message: fmt.Sprintf("the file is larger than %d bytes", MaxFileSize),
+		Hint:    "split it, or remove what is not a manifest"}
 }

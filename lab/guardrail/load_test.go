@@ -29,9 +29,17 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+func loadWith(ctx context.Context, path string) (*Set, error) {
+	files, err := ReadFiles(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return ParseInput(ctx, Input{Files: files}, testEnvironment())
+}
+
 func load(t *testing.T, path string) (*Set, error) {
 	t.Helper()
-	return Load(t.Context(), path, testEnvironment())
+	return loadWith(t.Context(), path)
 }
 
 // wantError checks for one error that contains the text.
@@ -93,7 +101,7 @@ func TestLoadReportsMissingManifests(t *testing.T) {
 func TestLoadStopsWhenCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Load(ctx, folder(t, map[string]string{"a.yaml": configMap}), testEnvironment()); !errors.Is(err,
+	if _, err := loadWith(ctx, folder(t, map[string]string{"a.yaml": configMap})); !errors.Is(err,
 		context.Canceled) {
 		t.Errorf("got %v", err)
 	}
@@ -112,7 +120,7 @@ func TestLoadDoesNotReadHugeFile(t *testing.T) {
 	read := testing.Benchmark(func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, err = Load(t.Context(), dir, testEnvironment())
+			_, err = load(t, dir)
 		}
 	}).AllocedBytesPerOp()
 	wantError(t, err, "huge.yaml: the file is larger than 1048576 bytes")

@@ -27,17 +27,21 @@ const maxListed = 6
 
 // noteOthers adds one note about documents that were not read.
 func (c *checker) noteOthers() {
-	counts := map[string]int{}
-	for _, o := range c.others {
-		counts[Clip(cmp.Or(o.Kind, "without a kind"))]++
-	}
-	if len(counts) > 0 {
-		c.noteSet(count(len(c.others), "document")+" of other kinds "+wasWere(len(c.others))+" not read: "+
-			listCounts(counts), "")
+	if n := len(c.others); n > 0 {
+		c.noteSet(count(n, "document")+" of other kinds "+wasWere(n)+" not read: "+c.otherKinds(), "")
 	}
 	if n := len(c.templates); n > 0 {
 		c.noteSet(count(n, "template")+" of Helm "+wasWere(n)+" not read: "+listNames(c.templates), renderHint)
 	}
+}
+
+// otherKinds counts the kinds of other documents.
+func (c *checker) otherKinds() string {
+	counts := map[string]int{}
+	for _, o := range c.others {
+		counts[Clip(cmp.Or(o.Kind, "without a kind"))]++
+	}
+	return listCounts(counts)
 }
 
 const renderHint = "render the chart, and give the output: helm template NAME CHART | coalmine lint -"
@@ -68,7 +72,8 @@ func (c *checker) nothingFound() Finding {
 		f.Position = Position{File: c.templates[0]}
 		f.Message, f.Hint = "is a template of Helm: "+listNames(c.templates), renderHint
 	case len(c.others) > 0:
-		f.Message = "there are no guardrails among " + count(len(c.others), "document")
+		f.Position = c.others[0].Source
+		f.Message = "there are no guardrails among " + count(len(c.others), "document") + ": " + c.otherKinds()
 		f.Hint = "give a folder with a Canary (" + kindNames() + " are read)"
 	}
 	return f

@@ -5,19 +5,36 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Parse decodes and validates manifests, by path. It has no side effects: it sends no alerts,
 // queries or webhooks. Documents of other kinds are left out. Its error is of type Errors; it comes
 // with the set as far as it was read, which is not valid then but has notes.
 func Parse(files map[string][]byte, env Environment) (*Set, error) {
-	c := &checker{env: env, refused: map[objectKey]bool{}}
-	files = c.withMapping(files)
+	return parseInput(Input{Files: files}, env)
+}
+
+func parseInput(in Input, env Environment) (*Set, error) {
+	c := &checker{env: env, origins: in.Origins, notes: slices.Clone(in.Notes), refused: map[objectKey]bool{}}
+	files := c.withMapping(in.Files)
 	c.read(files)
 	c.check()
 	set := &Set{Objects: c.objects(), Files: c.used(files), Environment: c.env, Notes: SortFindings(c.notes),
 		Others: c.others}
 	return set, asError(c.findings)
+}
+
+// Documents returns the documents of a YAML file without aliases, or an error of type Errors if it
+// is not YAML or exceeds a limit.
+func Documents(name string, data []byte) ([]*yaml.Node, error) {
+	trees, findings := parseYAML(name, data, &budget{documents: MaxDocuments, nodes: MaxNodes})
+	var documents []*yaml.Node
+	for _, t := range trees {
+		documents = append(documents, t.root)
+	}
+	return documents, asError(findings)
 }
 
 // used returns the files with guardrails in them, and those that say how their names are mapped.

@@ -13,6 +13,10 @@ func (c *checker) checkServer(d *document, s *Server) {
 	if _, err := metav1.LabelSelectorAsSelector(s.Spec.PodSelector); err != nil {
 		c.fail(d, "spec.podSelector", Clip(err.Error()), "correct the selector")
 	}
+}
+
+// checkServerVersion says in which version a field is that others do not have.
+func (c *checker) checkServerVersion(d *document) {
 	if version := apiVersion(d); version != ServerVersion && d.has("spec.accessPolicy") {
 		c.fail(d, "spec.accessPolicy", "does not exist in "+version, "write apiVersion: "+ServerVersion)
 	}

@@ -57,17 +57,20 @@ func (c *checker) readFile(name string, data []byte, b *budget) {
 	}
 	trees, findings := parseYAML(name, data, b)
 	c.findings = append(c.findings, findings...)
-	for _, t := range trees {
-		c.readTree(name, t.root, t.findings)
+	for i, t := range trees {
+		d := &document{file: name, root: t.root}
+		if origins := c.origins[name]; i < len(origins) {
+			d.origin = &origins[i]
+		}
+		c.readTree(d, t.findings)
 	}
 }
 
 // readTree decodes a document, or the items of a List.
-func (c *checker) readTree(file string, root *yaml.Node, problems []Finding) {
-	d := &document{file: file, root: root}
+func (c *checker) readTree(d *document, problems []Finding) {
 	apiVersion, kind := d.identity("apiVersion"), d.identity("kind")
 	switch {
-	case root.Kind != yaml.MappingNode || apiVersion == "" && kind == "":
+	case d.root.Kind != yaml.MappingNode || apiVersion == "" && kind == "":
 		c.others = append(c.others, Other{Source: d.position("")})
 	case strings.HasSuffix(kind, "List") && c.readItems(d, problems):
 	case apiVersion == "" || kind == "":
@@ -93,7 +96,7 @@ func (c *checker) readItems(d *document, problems []Finding) bool {
 		return false
 	}
 	for _, item := range items.Content {
-		c.readTree(d.file, item, problems)
+		c.readTree(&document{file: d.file, root: item}, problems)
 	}
 	return true
 }

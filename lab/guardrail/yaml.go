@@ -281,12 +281,14 @@ func (f *yamlFile) inspectKeys(n *yaml.Node) {
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
 // Clip prepares a value of hostile input for a message: it shortens it and keeps it on one line.
-func Clip(s string) string {
+func Clip(s string) string { return clipTo(s, maxQuoted) }
+
+func clipTo(s string, most int) string {
 	if s == "" {
 		return `""`
 	}
-	if len(s) > maxQuoted {
-		s = strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	if !isGraphic(s) {
 		return strconv.QuoteToGraphic(s)

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/source"
 	"coalmine/lab/input"
 	"coalmine/lab/input/spelling"
 	"coalmine/lab/scenario"
@@ -23,6 +25,8 @@ type Source struct {
 	Scenario *scenario.Scenario
 	// Map maps names in guardrails to those of the scenario.
 	Map []guardrail.NameRule
+	// Reader says how guardrails are read.
+	Reader source.Options
 }
 
 // Open finds a scenario by its name in the library, or by the path of its folder. Relative paths
@@ -80,15 +84,15 @@ func checkRubric(name string, s *scenario.Scenario) error {
 // LoadGuardrails reads guardrails from a path, or from the scenario's variant of that name if there
 // is no such path. The second result is the variant's name, or "" for a path.
 func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardrail.Set, string, error) {
-	path := resolve(base, name)
+	path := name
+	if name != source.Stdin {
+		path = resolve(base, name)
+	}
 	env := guardrail.EnvironmentOf(s.Scenario)
 	env.Map = s.Map
-	if info, err := os.Stat(path); err == nil {
-		set, err := guardrail.Load(ctx, path, env)
-		if !info.IsDir() {
-			path = filepath.Dir(path)
-		}
-		return set, "", PrefixFindings(path, err)
+	if _, err := os.Stat(path); err == nil || name == source.Stdin {
+		set, err := source.Load(ctx, path, env, s.Reader)
+		return set, "", PrefixFindings(source.Folder(path), err)
 	}
 	files, err := s.Files(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -151,11 +155,7 @@ func PrefixFindings(dir string, err error) error {
 // PrefixFinding puts the folder before the file of one finding.
 func PrefixFinding(dir string, f guardrail.Finding) guardrail.Finding {
 	if f.File == guardrail.WholeSet {
-		f.File = dir
-		return f
-	}
-	if filepath.Base(dir) == f.File && filepath.Ext(dir) != "" {
-		f.File = dir // the guardrails are this one file
+		f.File = cmp.Or(dir, guardrail.WholeSet)
 		return f
 	}
 	f.File = filepath.Join(dir, f.File)
