@@ -26,6 +26,9 @@ func fromV1alpha1(w *v1alpha1.Scenario) *Scenario {
 	if w.Spec.Mesh != nil {
 		s.Mesh = new(Mesh(*w.Spec.Mesh))
 	}
+	if w.Spec.Drain != nil {
+		s.Drain = new(Drain(*w.Spec.Drain))
+	}
 	for _, svc := range w.Spec.Services {
 		s.Services = append(s.Services, serviceFromV1alpha1(svc))
 	}

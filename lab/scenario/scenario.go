@@ -52,7 +52,9 @@ type Scenario struct {
 	// minute after its pods are ready.
 	ColdProxies bool
 	// Mesh says what becomes of the mesh; nil is nothing.
-	Mesh   *Mesh
+	Mesh *Mesh
+	// Drain evicts pods during a run; nil evicts none.
+	Drain  *Drain
 	Timing Timing
 	Rubric Rubric
 	// Vary lists the parameters that [Scenario.Draw] draws; Drawn has their values by name, and is
@@ -64,6 +66,10 @@ type Scenario struct {
 // Mesh says what becomes of the mesh during a run in the sim. Times are from the start of the run's
 // traffic on; 0 is the default, or never.
 type Mesh struct{ CertificateLife, IdentityDownAfter time.Duration }
+
+// Drain evicts the pods of the released service one after another, as an upgrade of nodes does: the
+// first After the release, and one more Every so often. The sim alone plays it.
+type Drain struct{ After, Every time.Duration }
 
 // Service is one of the demo services.
 type Service struct {
@@ -95,6 +101,9 @@ type Version struct {
 	// Manifests are applied together with the version, as YAML documents (the policies of a chart,
 	// for example).
 	Manifests string
+	// IssuerLife is for how long the issuer of the mesh's certificates is valid that comes with the
+	// version, from the release on; 0 if none does. The sim alone plays it.
+	IssuerLife time.Duration
 }
 
 // Client is a workload outside the services that sends users' requests. Its proxy routes them.

@@ -78,6 +78,7 @@ func validate(s *Scenario) []finding {
 	v.objectives()
 	v.documents(fieldPath{"environment"}, s.Environment)
 	v.mesh()
+	v.drain()
 	v.timing()
 	v.rubric()
 	v.vary()
@@ -234,6 +235,20 @@ func (v *validator) mesh() {
 	}
 	if m.IdentityDownAfter < 0 {
 		v.add(fieldPath{"mesh", "identityDownAfter"}, "is %v: write a duration above 0", m.IdentityDownAfter)
+	}
+}
+
+func (v *validator) drain() {
+	d := v.scenario.Drain
+	if d == nil {
+		return
+	}
+	if d.After <= 0 || d.After >= v.scenario.Timing.Horizon {
+		v.add(fieldPath{"drain", "after"}, "is %v: write a duration above 0 and below the horizon of %v", d.After,
+			v.scenario.Timing.Horizon)
+	}
+	if d.Every < time.Second {
+		v.add(fieldPath{"drain", "every"}, "is %v: write at least 1s", d.Every)
 	}
 }
 

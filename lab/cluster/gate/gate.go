@@ -44,7 +44,15 @@ type Pod struct {
 	Meshed bool
 	// Identity in the mesh, "" without a proxy.
 	Identity string
+	// CertificateLeft is for how long the certificate of the pod's proxy is still valid, and
+	// CertificateLife for how long the mesh issues certificates; 0 and 0 if not known.
+	CertificateLeft, CertificateLife time.Duration
 }
+
+// certificateEnds reports whether the pod's certificate ends before long: proxies get a new one when
+// three tenths of its life are left (linkerd2-proxy, linkerd/proxy/identity-client/src/certify.rs), so
+// a fifth means that it was not issued.
+func (p Pod) certificateEnds() bool { return p.CertificateLeft < p.CertificateLife/5 }
 
 // Peer is a client that has called one of the canary's pods, as observed by the pod's proxy.
 type Peer struct {
@@ -177,6 +185,13 @@ func mtls(s State, service string) Answer {
 		if !p.Meshed || p.Identity == "" {
 			return no("pod %s has no proxy, and so no identity and no mutual TLS: "+
 				"is linkerd.io/inject disabled?", p.Name)
+		}
+	}
+	for _, p := range list {
+		if p.certificateEnds() {
+			return no("the certificate of the %s pod %s ends in %v, although the mesh issues certificates for %v: "+
+				"its issuer ends then, or issues none; no pod can start after that, and no connection be made",
+				role(p), p.Name, p.CertificateLeft.Round(time.Second), p.CertificateLife)
 		}
 	}
 	peers, err := s.Peers(service)

@@ -52,6 +52,15 @@ func (s state) Approved() bool                                      { return s.a
 
 const edge, mobile = "edge.develop.id", "mobile.develop.id"
 
+// certified are the pods with these times left of a day.
+func certified(canary, primary time.Duration) []gate.Pod {
+	list := pods()
+	for i, left := range []time.Duration{canary, primary} {
+		list[i].CertificateLeft, list[i].CertificateLife = left, 24*time.Hour
+	}
+	return list
+}
+
 func pods() []gate.Pod {
 	return []gate.Pod{{Name: "c", Canary: true, Meshed: true, Identity: "backend.develop"},
 		{Name: "p", Meshed: true, Identity: "backend.develop"}}
@@ -72,6 +81,11 @@ func TestGates(t *testing.T) {
 			false, "a client called pod c without mutual TLS"},
 		{"mtls cannot see the pods", "mtls", state{broken: "pods"}, false,
 			"the lab could not find out: the API server is down"},
+		{"mtls with a certificate of today", "mtls", state{pods: certified(8*time.Hour, 9*time.Hour)}, true, "identity"},
+		{"mtls with a certificate that ends", "mtls", state{pods: certified(5*time.Minute, 9*time.Hour)}, false,
+			"the certificate of the canary pod c ends in 5m0s, although the mesh issues certificates for 24h0m0s"},
+		{"mtls with a primary whose certificate ends", "mtls", state{pods: certified(8*time.Hour, time.Minute)}, false,
+			"the certificate of the primary pod p ends in 1m0s"},
 		{"mtls cannot see the peers", "mtls", state{pods: pods(), broken: "peers"}, false, "the API server is down"},
 		{"policy in place", "policy", state{pods: pods()}, true, "2 pods admit 2 clients and no stranger"},
 		{"policy denies a client", "policy", state{pods: pods(),

@@ -31,6 +31,9 @@ type driver struct {
 	*world
 	deployments *kube.Controller
 	routes      map[string]string // last recorded, by name
+	// draining are the pods to evict, nil before the drain; drained counts those that were.
+	draining []string
+	drained  int
 }
 
 func newDriver(w *world) *driver {
@@ -118,6 +121,7 @@ func (d *driver) syncPods(t *traffic, now time.Duration) error {
 			d.changes.deployments.Store(true)
 		}
 	}
+	d.drain(t, now)
 	d.syncProbes(t)
 	ready, ok := d.deployments.NextReady()
 	if !d.changes.deployments.Swap(false) && !(ok && now >= ready) {
@@ -140,6 +144,28 @@ func (d *driver) syncPods(t *traffic, now time.Duration) error {
 		}
 	}
 	return d.recordWorkloads(t, changes)
+}
+
+// drain evicts the pods of the released service that are due: those that exist when it begins.
+func (d *driver) drain(t *traffic, now time.Duration) {
+	x, released := d.spec.Scenario.Drain, time.Duration(d.released.Load())
+	if x == nil || released == 0 || now < released+x.After {
+		return
+	}
+	if d.draining == nil {
+		d.draining = []string{}
+		for _, p := range t.pods {
+			if p.Service == d.spec.Scenario.Release.Service {
+				d.draining = append(d.draining, p.Name)
+			}
+		}
+	}
+	for due := int((now-released-x.After)/x.Every) + 1; d.drained < min(due, len(d.draining)); d.drained++ {
+		if name := d.draining[d.drained]; d.deployments.Evict(name) {
+			t.removePod(name)
+			d.changes.deployments.Store(true)
+		}
+	}
 }
 
 // syncProbes passes what the kubelet's probes changed to the Deployments.

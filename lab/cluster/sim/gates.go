@@ -144,6 +144,7 @@ func (g gateState) Pods(service string) ([]gate.Pod, error) {
 	var canary, primary []gate.Pod
 	for _, p := range g.t.pods {
 		pod := gate.Pod{Name: p.Name, Canary: p.Deployment == service, Meshed: p.Meshed, Identity: p.identity()}
+		pod.CertificateLeft, pod.CertificateLife = g.t.plane.CertificateLeft(p.Name)
 		switch {
 		case p.Service != service || !p.ready:
 		case pod.Canary:

@@ -31,7 +31,9 @@ func newPlane(spec cluster.RunSpec) (*dataplane.Plane, models, error) {
 	if err != nil {
 		return nil, models{}, err
 	}
-	plane, err := dataplane.New(planeConfig(s, plan, time.Now()))
+	cfg := planeConfig(s, plan, time.Now())
+	cfg.IssuerLife = s.Released().Versions[spec.Version].IssuerLife
+	plane, err := dataplane.New(cfg)
 	return plane, models{ms, spec}, err
 }
 

@@ -98,7 +98,7 @@ func Explain(r Run) Explanation {
 }
 
 func whyMissed(r Run) []Fact {
-	facts := slices.Concat(hurtUsers(r), afterPromotion(r), guardrailHarm(r))
+	facts := slices.Concat(hurtUsers(r), unanswered(r), afterPromotion(r), guardrailHarm(r))
 	slices.SortStableFunc(facts, moreHarm)
 	checks := checkFacts(r)
 	if len(checks) == 0 && r.Timeline.FirstBad.Happened() {

@@ -53,8 +53,8 @@ func (a *attempts) add(answered, retried int) {
 
 func (a *attempts) share() float64 { return float64(a.retried) / float64(max(1, a.n)) }
 
-// unanswered names the cohorts whose requests reached no pod of the service, most of them first, and
-// when that was.
+// unanswered names the cohorts whose requests reached no pod of the service and were bad, most of them
+// first, and when that was.
 func unanswered(r Run) []Fact {
 	t := r.Timeline
 	type gap struct {
@@ -68,20 +68,20 @@ func unanswered(r Run) []Fact {
 			continue
 		}
 		for _, c := range second.Cells {
-			if c.Workload != "" || c.ByMesh == 0 {
+			if c.Workload != "" || c.ByMesh+c.Harm == 0 {
 				continue
 			}
 			i := slices.IndexFunc(gaps, func(g gap) bool { return g.cohort == c.Cohort })
 			if i < 0 {
 				i, gaps = len(gaps), append(gaps, gap{cohort: c.Cohort, from: time.Duration(second.From)})
 			}
-			gaps[i].n, gaps[i].to = gaps[i].n+c.ByMesh, time.Duration(second.To)
+			gaps[i].n, gaps[i].to = gaps[i].n+c.ByMesh+c.Harm, time.Duration(second.To)
 		}
 	}
 	slices.SortStableFunc(gaps, func(a, b gap) int { return b.n - a.n })
 	var facts []Fact
 	for _, g := range gaps[:min(len(gaps), maxUsers)] {
-		facts = append(facts, Fact{Kind: FactGuardrails, Severity: narrative.Bad, Harm: g.n,
+		facts = append(facts, Fact{Kind: FactUsers, Severity: narrative.Bad, Harm: g.n,
 			Text: fmt.Sprintf("no pod got %s's %s from %s to %s, which clients' proxies answered themselves: the "+
 				"success rate of the pods does not contain them", g.cohort, format.Plural(g.n, "request"),
 				format.Clock(g.from), format.Clock(g.to))})

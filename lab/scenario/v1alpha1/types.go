@@ -63,7 +63,9 @@ type Spec struct {
 	// Service.
 	ColdProxies *bool `yaml:"coldProxies,omitempty"`
 	// Mesh says what becomes of the mesh itself during a run.
-	Mesh   *Mesh  `yaml:"mesh,omitempty"`
+	Mesh *Mesh `yaml:"mesh,omitempty"`
+	// Drain evicts pods during a run.
+	Drain  *Drain `yaml:"drain,omitempty"`
 	Timing Timing `yaml:"timing"`
 	Rubric Rubric `yaml:"rubric"`
 	// Vary lists parameters that check runs draw by their seed.
@@ -77,6 +79,15 @@ type Mesh struct {
 	// IdentityDownAfter is when the service that issues certificates goes away, from the start of
 	// the run's traffic on: proxies get no certificates from then on, and new pods do not start.
 	IdentityDownAfter time.Duration `yaml:"identityDownAfter,omitempty"`
+}
+
+// Drain evicts the pods of the released service one after another, as an upgrade of nodes does. Only
+// the sim plays it.
+type Drain struct {
+	// After is the time from the release to the first eviction.
+	After time.Duration `yaml:"after"`
+	// Every is the time between two evictions.
+	Every time.Duration `yaml:"every"`
 }
 
 // Service is one of the demo services.
@@ -119,6 +130,10 @@ type Version struct {
 	Annotations map[string]string `yaml:"annotations,omitempty"`
 	// Manifests are applied together with the version, as YAML documents.
 	Manifests string `yaml:"manifests,omitempty"`
+	// IssuerLife is for how long the issuer of the mesh's certificates is valid that comes with the
+	// version, from the release on: certificates of the version's pods end with it, and none is issued
+	// later. Only the sim plays it.
+	IssuerLife time.Duration `yaml:"issuerLife,omitempty"`
 }
 
 // Client is a workload that sends users' requests.

@@ -37,6 +37,9 @@ type Config struct {
 	// IdentityDownAfter is when the identity service goes away, from the start of traffic on; 0 is
 	// never.
 	IdentityDownAfter time.Duration
+	// IssuerLife is the life of the issuer of certificates that the release brings, from the release
+	// on; 0 if it brings none.
+	IssuerLife time.Duration
 	// Shard is the part of the plan to play; the zero value is all of it.
 	Shard loadgen.Shard
 	// ColdProxies lets proxies look up the backends of a route when they first send to its Service. A

@@ -263,8 +263,8 @@ func (p *Plane) offer(h *hop) {
 	}
 }
 
-// unserved records why no endpoint of any of the Services answers a request. Only faults end the
-// process of a pod, so pods that are down make it the fault's doing.
+// unserved records why no endpoint of any of the Services answers a request. Pods that a crash, a
+// policy or an issuer of the release keeps away make it the fault's doing.
 func (h *hop) unserved(services ...*meshService) {
 	for _, s := range services {
 		h.faultHit = h.faultHit || s.crashed

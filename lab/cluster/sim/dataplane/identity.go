@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/http"
+	"time"
 
 	"coalmine/lab/mesh"
 )
@@ -24,14 +25,40 @@ func (p *Plane) identityUp() bool {
 	return p.cfg.IdentityDownAfter == 0 || p.cursor == nil || p.now < p.trafficStart+p.cfg.IdentityDownAfter
 }
 
+// issuerEnded reports whether the issuer of a pod's certificates was brought by the release and has
+// ended. Pods of the version before get theirs from the platform's issuer, as if a rollback took the
+// other one back.
+func (p *Plane) issuerEnded(d *pod) bool {
+	return d.changed && p.issuerEnds > 0 && p.now >= p.issuerEnds
+}
+
+// certificateLife returns the life of a certificate that is issued now. It does not outlast its
+// issuer (linkerd2, pkg/tls/ca.go).
+func (p *Plane) certificateLife(d *pod) time.Duration {
+	if d.changed && p.issuerEnds > 0 {
+		return min(p.cfg.CertificateLife, p.issuerEnds-p.now)
+	}
+	return p.cfg.CertificateLife
+}
+
+// CertificateLeft returns for how long the certificate of a pod's proxy is still valid, and for how
+// long certificates of this installation are; 0 and 0 for a pod without one.
+func (p *Plane) CertificateLeft(name string) (left, life time.Duration) {
+	d := p.podsByName[name]
+	if d == nil || !d.Meshed {
+		return 0, 0
+	}
+	return max(0, d.certificate.Expires()-p.now), p.cfg.CertificateLife
+}
+
 // certify asks for a certificate of a pod's proxy, and plans when it asks again. A pod that waited
 // for its first one starts then.
 func (p *Plane) certify(d *pod) {
 	if d.removed {
 		return
 	}
-	issued := p.identityUp()
-	d.certificate.Refresh(p.now, p.cfg.CertificateLife, issued)
+	issued := p.identityUp() && !p.issuerEnded(d)
+	d.certificate.Refresh(p.now, p.certificateLife(d), issued)
 	p.events.add(d.certificate.NextRefresh(), certificateDue, int32(d.id), 0)
 	if issued {
 		d.recorder.CertificateExpires(p.cfg.Start.Add(d.certificate.Expires()))
@@ -72,7 +99,8 @@ func (p *Plane) connect(h *hop, e *edge) bool {
 		e.connected = true
 		return true
 	}
-	h.byMesh = true
+	h.faultHit = h.faultHit || p.issuerEnded(e.server)
+	h.byMesh = !h.faultHit
 	p.returnResponse(h, status)
 	return false
 }

@@ -115,6 +115,48 @@ func TestPolicyKillsItsOwnProbes(t *testing.T) {
 	}
 }
 
+// TestPolicyOfTheRelease: the release's policy that takes pods out is the fault's doing, a policy of
+// the guardrails is not, nor is one from before the release.
+func TestPolicyOfTheRelease(t *testing.T) {
+	for name, x := range map[string]struct {
+		released, own, fault bool
+	}{
+		"with the release":        {true, false, true},
+		"of the guardrails":       {true, true, false},
+		"from before the release": {false, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, nil)
+			probed := s.pod("backend-0", "backend", "backend", "v2", "canary", backend())
+			probed.ProbePath = "/healthz"
+			s.AddPod(probed)
+			s.SetReady("backend-0", 0)
+			s.weigh(100)
+			if x.released {
+				s.MarkRollout()
+			}
+			policies := withRoute(openServer(), "all", "/pay")
+			policies.Servers[0].Selector.MatchLabels["app"] = "backend"
+			if x.own {
+				s.SetPolicies(policies, mesh.ServerRef("mine"))
+			} else {
+				s.SetPolicies(policies)
+			}
+			s.Advance(8 * time.Second)
+			s.Cells()
+			s.Advance(20 * time.Second)
+			got := sum(s.Cells())
+			harm, byMesh := 0, got.N
+			if x.fault {
+				harm, byMesh = got.N, 0
+			}
+			if got.N == 0 || got.Bad != got.N || got.Harm != harm || got.ByMesh != byMesh {
+				t.Errorf("without an endpoint: %+v", got)
+			}
+		})
+	}
+}
+
 // TestNewPodNeverGetsReady starts a pod whose probes policy turns away.
 func TestNewPodNeverGetsReady(t *testing.T) {
 	s := open(t, nil)
@@ -206,5 +248,37 @@ func TestNewConnectionsFail(t *testing.T) {
 	canary := sum(only(s.Cells(), onCanary))
 	if canary.N < 1000 || canary.Errors != canary.N || canary.ByMesh != canary.N {
 		t.Errorf("on new connections: %+v", canary)
+	}
+}
+
+// TestIssuerOfTheRelease: certificates of the new version's pods end with the issuer that it brought,
+// and a pod that starts later waits in its init container, which is the fault's doing.
+func TestIssuerOfTheRelease(t *testing.T) {
+	s := open(t, func(_ *loadgen.Workload, c *dataplane.Config) { c.IssuerLife = time.Minute })
+	s.MarkRollout()
+	s.AddPod(s.pod("backend-0", "backend", "backend", "v2", "canary", backend()))
+	s.Advance(10 * time.Second)
+	s.SetReady("backend-0", 10*time.Second)
+	if left, life := s.CertificateLeft("backend-0"); left != 50*time.Second || life != 24*time.Hour {
+		t.Errorf("the new pod's certificate is valid for %v of %v, want 50 s of 24 h", left, life)
+	}
+	if left, _ := s.CertificateLeft("backend-primary-0"); left < 23*time.Hour {
+		t.Errorf("the old pod's certificate is valid for %v, want a day", left)
+	}
+	s.weigh(100)
+	s.Advance(70 * time.Second)
+	s.Cells()
+	s.Advance(90 * time.Second)
+	if got := sum(s.Cells()); got.N == 0 || got.Errors != 0 {
+		t.Errorf("open connections end with the certificate: %+v", got)
+	}
+	s.RemovePod("backend-0")
+	s.AddPod(s.pod("backend-1", "backend", "backend", "v2", "canary", backend()))
+	s.SetReady("backend-1", 95*time.Second)
+	s.Advance(100 * time.Second)
+	s.Cells()
+	s.Advance(110 * time.Second)
+	if got := sum(s.Cells()); got.N == 0 || got.Harm != got.N {
+		t.Errorf("without a pod that starts: %+v", got)
 	}
 }

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"coalmine/lab/mesh"
@@ -22,6 +23,8 @@ type probes struct {
 	// failures counts those in a row; failing is set while they keep the pod unready.
 	failures int
 	failing  bool
+	// byRelease is set if a policy that came with the release turns them away.
+	byRelease bool
 }
 
 // Readiness says that the kubelet's probes made a pod unready, or ready again.
@@ -44,8 +47,8 @@ func (p *Plane) startProbes(d *pod) {
 		return
 	}
 	d.probes = probes{started: true, gen: d.probes.gen + 1}
-	if !p.probeAdmitted(d) {
-		d.ready, d.probes.failing = false, true
+	if by, ok := p.probeAdmitted(d); !ok {
+		d.ready, d.probes.failing, d.probes.byRelease = false, true, p.ofRelease(by)
 		p.readiness = append(p.readiness, Readiness{d.Name, false})
 	}
 	p.events.add(p.now+probePeriod, kubeletProbe, int32(d.id), d.probes.gen)
@@ -58,7 +61,8 @@ func (p *Plane) kubeletProbe(d *pod, gen uint32) {
 		return
 	}
 	p.events.add(p.now+probePeriod, kubeletProbe, int32(d.id), gen)
-	if p.probeAdmitted(d) {
+	by, ok := p.probeAdmitted(d)
+	if ok {
 		d.probes.failures = 0
 		if d.probes.failing {
 			p.setProbed(d, true)
@@ -66,8 +70,15 @@ func (p *Plane) kubeletProbe(d *pod, gen uint32) {
 		return
 	}
 	if d.probes.failures++; d.probes.failures == probeFailures && d.ready {
+		d.probes.byRelease = p.ofRelease(by)
 		p.setProbed(d, false)
 	}
+}
+
+// ofRelease reports whether a Server that turns probes away does so because of the release: it is not
+// of the guardrails, and before the release it let them pass.
+func (p *Plane) ofRelease(server mesh.Ref) bool {
+	return p.rolledOut && !slices.Contains(p.guardrailPolicies, server)
 }
 
 func (p *Plane) setProbed(d *pod, ready bool) {
@@ -77,24 +88,24 @@ func (p *Plane) setProbed(d *pod, ready bool) {
 }
 
 // probeAdmitted counts a probe and reports whether it reaches the pod's process, which answers 200
-// at once.
-func (p *Plane) probeAdmitted(d *pod) bool {
+// at once, and the Server that decided.
+func (p *Plane) probeAdmitted(d *pod) (by mesh.Ref, ok bool) {
 	kubelet := mesh.Client{Addr: netip.AddrFrom4([4]byte{10, 42, 0, 1})}
 	in := p.inbound(d, kubelet, &mesh.Request{Method: "GET", Path: d.ProbePath})
 	switch {
 	case d.portPolicy.Opaque():
-		return in.allows()
+		return in.verdict.Server, in.allows()
 	case !in.allows():
 		in.Denied()
-		return false
+		return in.verdict.Server, false
 	}
 	if l := d.portPolicy.Limit(); l != nil {
 		if scope := d.limiter.Take(p.now, ""); scope != "" {
 			in.Limited(l, scope)
-			return false
+			return in.verdict.Server, false
 		}
 	}
 	in.Request(p.now)
 	in.Response(p.now, 200, time.Millisecond)
-	return true
+	return in.verdict.Server, true
 }

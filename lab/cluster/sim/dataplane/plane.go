@@ -26,7 +26,11 @@ type Plane struct {
 	cursor       *loadgen.Cursor
 	nextArrival  time.Duration // of the plan; never if there is none
 	trafficStart time.Duration
-	retries      *loadgen.Retries
+	// rolledOut is set once the new version is released; issuerEnds is when the issuer of
+	// certificates ends that it brought, 0 if it brought none.
+	rolledOut  bool
+	issuerEnds time.Duration
+	retries    *loadgen.Retries
 
 	hops []*hop
 	free []*hop

@@ -194,13 +194,13 @@ func (p *Plane) endpointsChanged() {
 	pods := slices.Clone(p.pods)
 	slices.SortStableFunc(pods, func(a, b *pod) int { return strings.Compare(a.Name, b.Name) })
 	for _, d := range pods {
-		if d.Model == nil || !d.ready && (!d.down || d.removed) {
+		if d.Model == nil || !d.ready && (!p.keptAway(d) || d.removed) {
 			continue
 		}
 		for _, s := range p.serviceList {
 			switch {
 			case !s.exists || !s.selects(d):
-			case d.down:
+			case !d.ready || d.down:
 				s.crashed = true
 			default:
 				s.endpoints = append(s.endpoints, d)
@@ -211,6 +211,11 @@ func (p *Plane) endpointsChanged() {
 	p.endpointGeneration++
 	p.updateTrafficShares()
 	p.unpark()
+}
+
+// keptAway reports whether the release keeps a pod from being an endpoint.
+func (p *Plane) keptAway(d *pod) bool {
+	return d.down || d.probes.failing && d.probes.byRelease || d.inInit && p.issuerEnded(d)
 }
 
 // updateTrafficShares sets for each pod its version's share of its service's traffic.

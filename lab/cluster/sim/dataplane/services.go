@@ -20,7 +20,8 @@ type meshService struct {
 	// endpoints are the ready pods, sorted by name; keys are their ids.
 	endpoints []*pod
 	keys      []int
-	// crashed is set if the Service selects a pod that is down after a crash.
+	// crashed is set if the Service selects a pod that the release keeps away: it is down after a
+	// crash, policy turns its probes away, or it gets no certificate.
 	crashed bool
 
 	// rules are those that clients' proxies follow. Requests that match none are answered 404.

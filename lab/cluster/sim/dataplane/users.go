@@ -159,8 +159,14 @@ func (p *Plane) Cells() []event.Cell { return p.stats.Cells() }
 func (p *Plane) HarmedUsers() int { return p.stats.Hurt() }
 
 // MarkRollout marks the release of the new version; from then on it is counted which workload
-// serves which users.
-func (p *Plane) MarkRollout() { p.stats.MarkRollout() }
+// serves which users. If the release brings an issuer of certificates, its life begins.
+func (p *Plane) MarkRollout() {
+	p.rolledOut = true
+	if life := p.cfg.IssuerLife; life > 0 {
+		p.issuerEnds = p.now + life
+	}
+	p.stats.MarkRollout()
+}
 
 // Totals returns the counts of the whole run.
 func (p *Plane) Totals() event.TrafficTotals { return p.stats.Totals() }

@@ -166,6 +166,18 @@ func (c *Controller) SetProbed(name string, ready bool) {
 	}
 }
 
+// Evict removes a pod, as a drain of its node does. It reports whether the pod existed. The next
+// [Controller.Reconcile] replaces it.
+func (c *Controller) Evict(name string) bool {
+	for _, w := range c.workloads {
+		if i := slices.IndexFunc(w.pods, func(p *Pod) bool { return p.Name == name }); i >= 0 {
+			w.pods = slices.Delete(w.pods, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
 func (c *Controller) find(name string) *Pod {
 	for _, w := range c.workloads {
 		for _, p := range w.pods {

@@ -143,6 +143,28 @@ func TestScaleDownAndDelete(t *testing.T) {
 	}
 }
 
+// A pod that was evicted is replaced by a new one, which has to start up.
+func TestEvict(t *testing.T) {
+	r := newRig(t)
+	r.deploy("backend", "v1", 2)
+	r.pass(7 * time.Second)
+	var name string
+	for name = range r.pods {
+	}
+	if !r.c.Evict(name) || r.c.Evict(name) {
+		t.Fatal("a pod is not evicted exactly once")
+	}
+	delete(r.pods, name) // the caller knows
+	r.reconcile()
+	if n := r.ready("v1"); n != 1 || len(r.pods) != 2 {
+		t.Fatalf("%d pods, %d ready, right after the eviction", len(r.pods), n)
+	}
+	r.pass(7 * time.Second)
+	if n := r.ready("v1"); n != 2 || r.pods[name].Name != "" {
+		t.Errorf("%d pods ready 7 s after the eviction, of %v", n, r.pods)
+	}
+}
+
 func TestRestart(t *testing.T) {
 	r := newRig(t)
 	r.deploy("backend", "v1", 1)
