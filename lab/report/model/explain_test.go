@@ -153,7 +153,8 @@ func TestUnansweredUsers(t *testing.T) {
 		}
 	}
 	got := strings.Join(explained(score.RoleHealthy, s.Traffic(5).Promote().Complete()), "\n")
-	if want := "requests from 01:15 to 01:20, which clients' proxies answered themselves"; !strings.Contains(got, want) {
+	const want = "requests of free from 01:15 to 01:20, which clients' proxies answered themselves"
+	if !strings.Contains(got, want) {
 		t.Errorf("%q is missing in\n%s", want, got)
 	}
 }

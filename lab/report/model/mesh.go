@@ -82,8 +82,8 @@ func unanswered(r Run) []Fact {
 	var facts []Fact
 	for _, g := range gaps[:min(len(gaps), maxUsers)] {
 		facts = append(facts, Fact{Kind: FactUsers, Severity: narrative.Bad, Harm: g.n,
-			Text: fmt.Sprintf("no pod got %s's %s from %s to %s, which clients' proxies answered themselves: the "+
-				"success rate of the pods does not contain them", g.cohort, format.Plural(g.n, "request"),
+			Text: fmt.Sprintf("no pod got %s of %s from %s to %s, which clients' proxies answered themselves: the "+
+				"success rate of the pods does not contain them", format.Plural(g.n, "request"), g.cohort,
 				format.Clock(g.from), format.Clock(g.to))})
 	}
 	return facts

@@ -130,6 +130,35 @@ func cheats() map[string][]cheat {
 			// The experiment leaves out those whom it is about.
 			{set: "testers-only", outcome: missed, says: "was promoted"},
 		},
+		"cut-off-cohort": {
+			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
+			// The way was tried, and nothing was measured.
+			{set: "drill-and-constant", outcome: missed, says: "was promoted", lint: "no-series", long: true},
+			// Whom no pod answers is noticed, after the fact, in healthy releases too.
+			{set: "detect-only", outcome: hurtUsers},
+			// A match that no request has.
+			{set: "nobody", outcome: missed, says: "300 are needed"},
+			{set: "stop-everything", outcome: rolledBack},
+		},
+		"expired-issuer": {
+			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
+			// The certificates were looked at when users had been sent to them.
+			{set: "gate-after-traffic", outcome: incomplete, says: "not checked before canary traffic"},
+			// Policy is another question.
+			{set: "policy-gate", outcome: rolledBack},
+			// The gate alone, and a metric that cannot fail.
+			{set: "gate-and-constant", outcome: rolledBack, long: true},
+			{set: "stop-everything", outcome: rolledBack},
+		},
+		"killed-probes": {
+			{set: "constant", outcome: missed, lint: "no-series"},
+			// The release ends soon, and production has lost its pods before.
+			{set: "deadline-only", outcome: incomplete},
+			// A route for the probes of the chart's Server: then it works here, and is promoted.
+			{set: "mends-the-chart", outcome: missed, says: "was promoted"},
+			{set: "measures-the-primary", outcome: missed, long: true},
+			{set: "stop-everything", outcome: rolledBack},
+		},
 		"masked-canary": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
 			// What the pods behind the primary answered.

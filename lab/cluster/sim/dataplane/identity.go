@@ -78,6 +78,7 @@ func (p *Plane) initialized(d *pod) bool {
 	if !d.inInit {
 		d.inInit = true
 		p.readiness = append(p.readiness, Readiness{d.Name, false})
+		p.endpointsChanged()
 	}
 	return false
 }
