@@ -299,6 +299,16 @@ func serviceMutations() []mutation {
 		{"a gate is not asked", conformance.RunRefused, "refusals", without(func(g event.Gate) bool {
 			return g.Name == event.GateRollbackDrill
 		})},
+		{"requests are not sent again", conformance.RunLimits, "limits", cells(func(_ time.Duration, c *event.Cell) {
+			if c.Route == "flaky" {
+				c.Bad = c.N / 2
+			}
+		})},
+		{"hidden paths are open", conformance.RunLimits, "limits", cells(func(_ time.Duration, c *event.Cell) {
+			if c.Route == "hidden" {
+				c.Bad = 0
+			}
+		})},
 		{"denied requests are hit", abort, "denied-by-mesh", cells(func(_ time.Duration, c *event.Cell) {
 			c.Hit = max(c.Hit, c.Denied)
 		})},

@@ -26,7 +26,8 @@ func logChecks() []Check {
 		{"applied", "Each of the learner's objects is recorded with its source.",
 			append(guardedRuns(), RunRefused), checkApplied},
 		{"baseline", "Before the release all requests succeed, have the latency of the services' models, and are " +
-			"answered by the primary alone (without guardrails, by the service).", all, checkBaseline},
+			"answered by the primary alone (without guardrails, by the service).",
+			append(guardedRuns(), RunStraight, RunRefused), checkBaseline},
 	}
 }
 
@@ -74,6 +75,8 @@ func guardrailChecks() []Check {
 			[]string{RunAbort, RunMatch}, checkClosedGates},
 		{"refusals", "Every gate says no to a version that it is about, and says why; the version is rolled back " +
 			"before it gets a request.", []string{RunRefused}, checkRefusals},
+		{"limits", "Clients' proxies send failed requests again and give up slow ones, as the Canary's annotations " +
+			"say, and a pod's proxy answers 404 to what no route of its Server matches.", []string{RunLimits}, checkLimits},
 		{"rollback-drill", "A rollback drill sends all its probes to the canary and back, and no user's request.",
 			[]string{RunPromote}, checkDrill},
 		{"alerts", "Flagger's alerts are recorded with provider, severity and text.", []string{RunPromote, RunAbort},

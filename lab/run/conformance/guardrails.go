@@ -244,6 +244,40 @@ func checkRefusals(l *Log, found *Findings) {
 	}
 }
 
+// badRange bounds the share of bad requests of a route in the run limits, and says why.
+type badRange struct {
+	route    string
+	min, max float64
+	why      string
+}
+
+func badRanges() []badRange {
+	return []badRange{
+		{"item", 0, 0.02, "nothing is wrong with it"},
+		{"flaky", 0.02, 0.14, "half of four attempts fail, so one request in sixteen does"},
+		{"slow", 0.98, 1, "the timeout is shorter than any answer"},
+		{"hidden", 0.98, 1, "no route of the Server matches it"},
+	}
+}
+
+func checkLimits(l *Log, found *Findings) {
+	n, bad := map[string]int{}, map[string]int{}
+	for c := range l.cells(l.Tolerance.Settle.Duration, l.end()) {
+		n[c.Route] += c.N
+		bad[c.Route] += c.Bad
+	}
+	for _, b := range badRanges() {
+		share := float64(bad[b.route]) / float64(max(n[b.route], 1))
+		if n[b.route] < minRequests || share < b.min || share > b.max {
+			found.Addf("%d of %d requests on route %s were bad, want %v to %v of them: %s", bad[b.route], n[b.route],
+				b.route, b.min, b.max, b.why)
+		}
+	}
+	if !l.Timeline.Promoted.Happened() {
+		found.Addf("the release was not promoted")
+	}
+}
+
 func checkDrill(l *Log, found *Findings) {
 	at, r, ok := first(l, anything[event.RollbackDrill])
 	if !ok {

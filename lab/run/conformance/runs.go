@@ -30,13 +30,17 @@ const (
 	RunStraight = "straight"
 	// RunRefused releases a version that every gate refuses.
 	RunRefused = "refused"
+	// RunLimits has retries, timeouts and routes of a Server.
+	RunLimits = "limits"
 	// RunShort is not in the suite: see [Verdict].
 	RunShort = "short"
 )
 
 // Names returns the runs of the suite, in the order in which they are played. Together they take
-// about 18 minutes of a cluster's time.
-func Names() []string { return []string{RunPromote, RunAbort, RunMatch, RunStraight, RunRefused} }
+// about 20 minutes of a cluster's time.
+func Names() []string {
+	return []string{RunPromote, RunAbort, RunMatch, RunStraight, RunRefused, RunLimits}
+}
 
 // guardedRuns returns the runs with guardrails whose canary gets traffic.
 func guardedRuns() []string { return []string{RunPromote, RunAbort, RunMatch} }
