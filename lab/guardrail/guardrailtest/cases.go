@@ -43,6 +43,25 @@ func RunCases(t *testing.T, pattern string, update bool, print func(files map[st
 	}
 }
 
+// EachCase calls f for each case of an archive, with its manifests. What the archive expects is not
+// compared.
+func EachCase(t *testing.T, path string, f func(name string, files map[string][]byte)) {
+	t.Helper()
+	a, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := make(map[string]string)
+	for _, file := range a.Files {
+		if name, ok := strings.CutPrefix(file.Name, "base/"); ok {
+			base[name] = string(file.Data)
+			continue
+		}
+		changes, _ := splitCase(string(file.Data))
+		f(file.Name, apply(t, base, changes))
+	}
+}
+
 func runArchive(t *testing.T, name string, a *txtar.Archive, update bool, print func(map[string][]byte) []string) {
 	base := make(map[string]string)
 	for i, f := range a.Files {

@@ -230,7 +230,7 @@ func weightSteps(a *flaggerv1.CanaryAnalysis) []int {
 	if a.StepWeight > 0 {
 		var steps []int
 		highest := a.MaxWeight
-		if highest == 0 {
+		if highest <= 0 || highest > 100 { // more is an error of its own
 			highest = 100
 		}
 		for w := a.StepWeight; ; w += a.StepWeight {
