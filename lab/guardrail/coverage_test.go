@@ -29,7 +29,7 @@ func TestCoverage(t *testing.T) {
 		}
 		b.WriteString(strings.Join(rows[outcome], ""))
 	}
-	fmt.Fprintf(&b, "\nThese kinds are read: %s.\n", kindNames())
+	b.WriteString("\n" + wrapped("These kinds are read: "+kindNames()+".") + "\n")
 	const file = "../../README.md"
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -49,6 +49,23 @@ func TestCoverage(t *testing.T) {
 	default:
 		t.Errorf("README.md is stale; run go test ./lab/guardrail -run TestCoverage -update. The table is\n%s", b.String())
 	}
+}
+
+// wrapped breaks a text into lines of at most 100 columns.
+func wrapped(text string) string {
+	lines := []string{""}
+	for _, word := range strings.Fields(text) {
+		last := &lines[len(lines)-1]
+		switch {
+		case *last == "":
+			*last = word
+		case len(*last)+1+len(word) > 100:
+			lines = append(lines, word)
+		default:
+			*last += " " + word
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // coverage returns what becomes of manifests, and the first thing that is said of them.
