@@ -15,6 +15,7 @@ import (
 	"coalmine/lab/guardrail/lint"
 	"coalmine/lab/guardrail/source"
 	"coalmine/lab/progress"
+	"coalmine/lab/quiz"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
@@ -62,7 +63,7 @@ func (l homeLibrary) Briefing(name string) (scenario.Briefing, error) {
 	return f.Briefing()
 }
 
-// Quiz implements [backend.Library].
+// Quiz implements [backend.Library]. Each time the options have another order.
 func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
 	f, err := scenario.Open(scenarios.Library(), name)
 	if err != nil {
@@ -72,7 +73,10 @@ func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return q, err
+	if err != nil {
+		return nil, err
+	}
+	return quiz.Shuffle(q, uint64(l.env.Now().UnixNano())), nil
 }
 
 // Workspace implements [backend.Library]: the folder has the scenario's name, as for start.

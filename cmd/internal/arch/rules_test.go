@@ -175,6 +175,7 @@ func rules() []rule {
 
 		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/timeline"}},
+		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/scenario"}},
 		{pkg: "lab/run/evidence", imports: []string{"lab/input", "lab/report/decision", "lab/report/model"}},
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
