@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/format"
 	"coalmine/lab/grade"
+	"coalmine/lab/grade/export"
+	"coalmine/lab/grade/overview"
 	"coalmine/lab/grade/submission"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/verdict/score"
@@ -29,6 +32,7 @@ type gradeFlags struct {
 	cpu             int
 	timeout         time.Duration
 	realTime        bool
+	gradebookFlags
 }
 
 func newGradeCommand(env *Env) *cobra.Command {
@@ -78,6 +82,8 @@ coalmine grade ann.zip --one -s ./exam --seed-file seeds -o grades`,
 	flags.DurationVar(&f.timeout, "time-limit", 5*time.Minute, "end a submission after this `TIME` in one scenario")
 	flags.BoolVar(&f.realTime, "real-time", false, "record how long playing took; the files are then not the "+
 		"same twice")
+	f.gradebookFlags.add(flags)
+	cmd.AddCommand(newGradeBundleCommand(env))
 	return cmd
 }
 
@@ -99,7 +105,7 @@ func (f gradeFlags) check() error {
 	if _, err := f.judgedOn(time.Now()); err != nil {
 		return err
 	}
-	return nil
+	return f.gradebookFlags.check()
 }
 
 // judgedOn is the date by which submissions are judged.
@@ -126,10 +132,22 @@ func (env *Env) grade(ctx context.Context, args []string, f gradeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := g.Write(o.Out); err != nil {
+	if err := writeGrades(o.Out, g); err != nil {
+		return err
+	}
+	if err := env.fillGradebooks(g, o.Out, f.gradebookFlags); err != nil {
 		return err
 	}
 	return env.printGrades(g, f.output)
+}
+
+// writeGrades writes the grades in all forms.
+func writeGrades(dir string, g *grade.Grading) error {
+	page, err := overview.Write(g)
+	if err != nil {
+		return err
+	}
+	return errors.Join(g.Write(dir), export.Write(dir, g), os.WriteFile(filepath.Join(dir, "index.html"), page, 0o644))
 }
 
 func (env *Env) gradeOptions(ctx context.Context, args []string, f gradeFlags) (grade.Options, error) {

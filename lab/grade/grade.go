@@ -177,12 +177,14 @@ func (g *grader) scenarios() []*scenario.Scenario {
 	return all
 }
 
-// Names in the folder of the results.
+// DirLearners has a folder for each learner in the folder of the results.
+const DirLearners = "learners"
+
+// Other names there.
 const (
-	dirLearners = "learners"
-	dirShared   = "shared-runs"
-	dirWork     = ".work"
-	filePart    = "result.json"
+	dirShared = "shared-runs"
+	dirWork   = ".work"
+	filePart  = "result.json"
 )
 
 func (g *grader) workDir() string { return filepath.Join(g.Out, dirWork) }

@@ -25,7 +25,7 @@ type flight struct {
 // written, or if ctx ended.
 func (g *grader) part(ctx context.Context, i int) (Part, error) {
 	s, n := g.Submissions[i/len(g.sources)], i%len(g.sources)
-	dir := filepath.Join(g.Out, dirLearners, s.Learner, g.sources[n].Scenario.Name)
+	dir := filepath.Join(g.Out, DirLearners, s.Learner, g.sources[n].Scenario.Name)
 	staging := filepath.Join(g.workDir(), strconv.Itoa(i))
 	if err := os.MkdirAll(staging, 0o755); err != nil {
 		return Part{}, err

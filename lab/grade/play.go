@@ -76,7 +76,8 @@ func (w *task) practise(ctx context.Context, set *guardrail.Set) error {
 		return err
 	}
 	w.part.Practice = &Practice{Outcome: m.Card.Outcome, Reason: m.Card.Reason, Points: m.Card.Points,
-		Max: m.Card.MaxPoints, Runs: runsOf(&m.Card), Card: card.String()}
+		Max: m.Card.MaxPoints, Runs: runsOf(&m.Card), Card: card.String(),
+		HarmAvoided: m.Card.Harm.Avoided, Skill: m.Card.Skill, MTTD: meanMTTD(&m.Card)}
 	return nil
 }
 

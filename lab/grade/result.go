@@ -38,6 +38,9 @@ const (
 	OutcomeNothing = "nothing handed in"
 )
 
+// OutcomePassed is the outcome of a part in which nothing was missed.
+const OutcomePassed = score.OutcomePassed
+
 // Part is what a submission is worth in one scenario.
 type Part struct {
 	Scenario string `json:"scenario"`
@@ -104,6 +107,10 @@ type Practice struct {
 	Points  int    `json:"points"`
 	Max     int    `json:"max_points"`
 	Runs    []Run  `json:"runs"`
+	// HarmAvoided, Skill and MTTD are as in [Part].
+	HarmAvoided *float64 `json:"harm_avoided,omitempty"`
+	Skill       *float64 `json:"skill,omitempty"`
+	MTTD        *float64 `json:"mttd,omitempty"`
 	// Card is the card as a terminal shows it, with colours.
 	Card string `json:"card"`
 }
@@ -196,18 +203,7 @@ func (p *Part) fill(c *score.Card) {
 	for _, r := range p.Runs {
 		p.Virtual += r.Virtual
 	}
-	var sum float64
-	n := 0
-	for _, r := range c.Runs {
-		if r.MTTD != nil {
-			sum += seconds(*r.MTTD)
-			n++
-		}
-	}
-	if n > 0 {
-		mean := sum / float64(n)
-		p.MTTD = &mean
-	}
+	p.MTTD = meanMTTD(c)
 	switch c.Exit {
 	case score.ExitLabFailed:
 		p.withoutGrade(CauseLab, p.Reason)
@@ -216,6 +212,23 @@ func (p *Part) fill(c *score.Card) {
 	default:
 		p.Status = Graded
 	}
+}
+
+// meanMTTD is the mean time to detection of the runs that were detected, in seconds; nil if none was.
+func meanMTTD(c *score.Card) *float64 {
+	var sum float64
+	n := 0
+	for _, r := range c.Runs {
+		if r.MTTD != nil {
+			sum += seconds(*r.MTTD)
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	mean := sum / float64(n)
+	return &mean
 }
 
 func runsOf(c *score.Card) []Run {
