@@ -27,7 +27,7 @@ func newCheckStepCommand(env *Env) *cobra.Command {
 			"passed (all that the scenario asks for).\n\n" +
 			"Exit codes: 0 as expected, 1 not as expected, or the check failed.",
 		Example: `coalmine check-step full-rollout --expect missed
-coalmine check-step full-rollout --expect caught --guardrails /root/full-rollout`,
+coalmine check-step full-rollout --expect caught --guardrails ~/full-rollout`,
 		Args: exactly("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.checkStep(cmd.Context(), args[0], step.Options{Guardrails: guardrails, Base: env.Dir,

@@ -16,8 +16,9 @@ func class() *grade.Grading {
 	avoided := 0.912
 	ann := grade.Learner{Learner: "ann", Status: grade.Graded, Points: 50, Max: 100, Parts: []grade.Part{{
 		Scenario: "full-rollout", Title: "T", Status: grade.Graded, Outcome: "incident missed", Points: 50,
-		Max: 100,
-		Reason: "not caught <b> @all\x1b[2J", Items: []grade.Item{{ID: "caught", Title: "Caught", Points: 40, Max: 60},
+		Max:    100,
+		Reason: "not caught <b> @all\x1b[2J",
+		Items: []grade.Item{{ID: "caught", Title: "Caught", Points: 40, Max: 60},
 			{ID: "delivered", Title: "Delivered", Points: 40, Max: 40}},
 		Runs:    []grade.Run{{Role: "faulty", Verdict: "missed", Reason: "promoted"}},
 		Virtual: 600, Practice: &grade.Practice{Card: "\x1b[1mcard\x1b[0m", HarmAvoided: &avoided,
