@@ -11,9 +11,12 @@ import (
 )
 
 func (c Counter) samples() []chunks.Sample {
-	list := make([]chunks.Sample, 0, Traffic/step+1)
-	for at := time.Duration(0); at <= Traffic; at += step {
-		list = append(list, sample{at.Milliseconds(), c.PerSecond * at.Seconds()})
+	values := make([]sample, Traffic/step+1)
+	list := make([]chunks.Sample, len(values))
+	for i := range values {
+		at := time.Duration(i) * step
+		values[i] = sample{at.Milliseconds(), c.PerSecond * at.Seconds()}
+		list[i] = &values[i] // a pointer needs no memory of its own
 	}
 	return list
 }
