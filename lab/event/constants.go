@@ -33,6 +33,16 @@ const (
 	GateEvents = "events"
 )
 
+// Calls of a Canary's webhooks to other servers than the lab's gates.
+const (
+	// GateLoadTest is a load test that a load tester of Flagger starts.
+	GateLoadTest = "load-test"
+	// GateTask is a task that a load tester runs while the webhook waits, such as an acceptance test.
+	GateTask = "task"
+	// GateWebhook is any other server.
+	GateWebhook = "webhook"
+)
+
 // HookRollback is the type of webhooks whose success makes Flagger roll back (flagger,
 // pkg/apis/flagger/v1beta1/canary.go).
 const HookRollback = "rollback"
@@ -47,6 +57,10 @@ const (
 const (
 	// LeftOutCheck is a metric of a Canary that the lab cannot ask.
 	LeftOutCheck = "check"
+	// LeftOutWebhook is a webhook that calls or runs what the lab does not have.
+	LeftOutWebhook = "webhook"
+	// LeftOutAutoscaler is an autoscaler, or a part of one.
+	LeftOutAutoscaler = "autoscaler"
 )
 
 // Annotations of a Canary that describe an experiment. Start and end are dates or RFC 3339 times,

@@ -46,6 +46,8 @@ func everyFact() []event.Fact {
 				ByMesh: 2, Latency: []event.BucketCount{{Bucket: 4, Count: 3}}}}, HurtSoFar: 2},
 		event.TrafficTotals{Planned: 10, Answered: 9, Open: 1, Users: map[string]int{"c": 4},
 			Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
+		event.LoadTest{Canary: "backend", Webhook: "load", Service: "backend-canary", From: event.Seconds(time.Second),
+			To: event.Seconds(2 * time.Second), Requests: 20, Failed: 1, OnCanary: 20},
 		event.Mesh{From: event.Seconds(time.Second), To: event.Seconds(11 * time.Second), Cells: []event.MeshEffect{
 			{Service: "stock", Workload: "stock", Version: "v1", Attempts: 9, Retried: 1, Repeated: 2, TimedOut: 3,
 				GivenUp: 4, Ejected: 5, Limited: 6, Denied: 7}, {Service: "stock", TimedOut: 1}}},

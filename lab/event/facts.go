@@ -19,6 +19,7 @@ const (
 	KindQuery         Kind = "metric.query"
 	KindGate          Kind = "gate"
 	KindRollbackDrill Kind = "rehearsal"
+	KindLoadTest      Kind = "load.test"
 	KindTraffic       Kind = "traffic"
 	KindTrafficTotals Kind = "traffic.totals"
 	KindMesh          Kind = "mesh"
@@ -210,7 +211,7 @@ type Query struct {
 // Gate is one call of a lab gate by a Canary webhook, and its answer.
 type Gate struct {
 	Canary string `json:"canary"`
-	// Name is one of the Gate constants.
+	// Name is one of the Gate constants, or the path of a gate of a load tester, such as gate/check.
 	Name string `json:"name"`
 	// Hook is the type of the webhook in the Canary: pre-rollout, rollout, confirm-promotion,
 	// rollback, …
@@ -238,6 +239,33 @@ type RollbackDrill struct {
 	Forward int `json:"forward"`
 	Back    int `json:"back"`
 	Probes  int `json:"probes"`
+}
+
+// LoadTest is what a load test sent that a webhook of a Canary had started. Its requests are counted
+// in metrics of the mesh and the services, but not as users' traffic.
+type LoadTest struct {
+	Canary string `json:"canary"`
+	// Webhook is the name of the webhook, Service what was called.
+	Webhook string `json:"webhook"`
+	Service string `json:"service"`
+	// From and To are when it ran, as times since the run's start.
+	From Seconds `json:"from"`
+	To   Seconds `json:"to"`
+	// Requests counts those that were sent, Failed those answered 4xx or 5xx, OnCanary those that the
+	// canary of the released service answered.
+	Requests int `json:"requests"`
+	Failed   int `json:"failed,omitempty"`
+	OnCanary int `json:"on_canary,omitempty"`
+}
+
+// Judges reports whether the gate says something about the release. Load tests are only started, and
+// what the lab cannot run or call is taken as passed.
+func (g Gate) Judges() bool {
+	switch g.Name {
+	case GateEvents, GateLoadTest, GateTask, GateWebhook:
+		return false
+	}
+	return true
 }
 
 // Traffic is one second of requests, aggregated. A request counts in the second in which its user
@@ -376,6 +404,7 @@ func (Route) Kind() Kind         { return KindRoute }
 func (Query) Kind() Kind         { return KindQuery }
 func (Gate) Kind() Kind          { return KindGate }
 func (RollbackDrill) Kind() Kind { return KindRollbackDrill }
+func (LoadTest) Kind() Kind      { return KindLoadTest }
 func (Traffic) Kind() Kind       { return KindTraffic }
 func (TrafficTotals) Kind() Kind { return KindTrafficTotals }
 func (Mesh) Kind() Kind          { return KindMesh }

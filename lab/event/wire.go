@@ -111,6 +111,8 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[Gate](data)
 	case KindRollbackDrill:
 		return decode[RollbackDrill](data)
+	case KindLoadTest:
+		return decode[LoadTest](data)
 	case KindTraffic:
 		return decode[Traffic](data)
 	case KindTrafficTotals:

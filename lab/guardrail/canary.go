@@ -162,32 +162,3 @@ func (c *checker) checkGatewayRef(d *document, path string, ref gatewayv1beta1.P
 			fmt.Sprintf("write port: %d", v.Spec.Service.Port))
 	}
 }
-
-func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerReference) {
-	if ref == nil {
-		return
-	}
-	const path = "spec.autoscalerRef"
-	switch {
-	case ref.Kind == "ScaledObject":
-		c.fail(d, path+".kind", "ScaledObject needs KEDA, which the lab does not have",
-			"write a HorizontalPodAutoscaler")
-	case ref.Kind != "HorizontalPodAutoscaler":
-		c.fail(d, path+".kind", "must be HorizontalPodAutoscaler, not "+Clip(ref.Kind),
-			"write kind: HorizontalPodAutoscaler")
-	case ref.APIVersion != "autoscaling/v2":
-		c.fail(d, path+".apiVersion", "must be autoscaling/v2, not "+Clip(ref.APIVersion),
-			"write apiVersion: autoscaling/v2")
-	default:
-		c.find(d, path+".name", "HorizontalPodAutoscaler", ref.Name)
-	}
-	r := ref.PrimaryScalerReplicas
-	if r == nil {
-		return
-	}
-	for _, n := range []*int32{r.MinReplicas, r.MaxReplicas} {
-		if n != nil {
-			c.checkRange(d, path+".primaryScalerReplicas", int(*n), 1, MaxReplicas)
-		}
-	}
-}

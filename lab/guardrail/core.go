@@ -1,31 +1,12 @@
 package guardrail
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
-
-// checkAutoscaler checks what the API server would check, and that the target exists in the lab.
-func (c *checker) checkAutoscaler(d *document, h *autoscalingv2.HorizontalPodAutoscaler) {
-	target := h.Spec.ScaleTargetRef
-	c.checkTarget(d, "spec.scaleTargetRef", target.APIVersion, target.Kind, target.Name)
-	low, high := *h.Spec.MinReplicas, h.Spec.MaxReplicas
-	switch {
-	case low < 1:
-		c.fail(d, "spec.minReplicas", fmt.Sprintf("%d is less than 1", low), "keep at least one replica")
-	case high < low:
-		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is less than minReplicas, %d", high, low), "increase it")
-	case high > MaxReplicas:
-		c.fail(d, "spec.maxReplicas", fmt.Sprintf("%d is more than the lab's limit of %d", high,
-			MaxReplicas), "lower it")
-	}
-	c.checkLength(d, "spec.metrics", len(h.Spec.Metrics))
-}
 
 // checkTarget checks a reference to one of the lab's Deployments.
 func (c *checker) checkTarget(d *document, field, apiVersion, kind, name string) bool {

@@ -12,11 +12,11 @@ import (
 
 // LeftOut returns the parts of the object that the lab does not play, in the order of the manifest.
 func (s *Set) LeftOut(o Object) []event.LeftOut {
+	list := s.autoscalersLeftOut(o)
 	v, ok := o.Value.(*flaggerv1.Canary)
 	if !ok || v.Spec.Analysis == nil {
-		return nil
+		return list
 	}
-	var list []event.LeftOut
 	for i, m := range v.Spec.Analysis.Metrics {
 		if vendor := s.vendorOf(m); vendor != "" {
 			list = append(list, event.LeftOut{
@@ -25,7 +25,9 @@ func (s *Set) LeftOut(o Object) []event.LeftOut {
 			})
 		}
 	}
-	return list
+	return append(list, hooksLeftOut(v, func(i int) string {
+		return o.document.position(yamlpos.Index("spec.analysis.webhooks", i)).String()
+	})...)
 }
 
 // Played returns a copy of the object without what the lab leaves out. It is nil if the lab leaves
@@ -33,6 +35,9 @@ func (s *Set) LeftOut(o Object) []event.LeftOut {
 func (s *Set) Played(o Object) runtime.Object {
 	switch v := o.Value.DeepCopyObject().(type) {
 	case *flaggerv1.Canary:
+		if ref := v.Spec.AutoscalerRef; ref != nil && refLeftOut(ref, s.hasAutoscaler(ref.Name)) != "" {
+			v.Spec.AutoscalerRef = nil
+		}
 		if a := v.Spec.Analysis; a != nil {
 			a.Metrics = slices.DeleteFunc(a.Metrics, func(m flaggerv1.CanaryMetric) bool {
 				return s.vendorOf(m) != ""

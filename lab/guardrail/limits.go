@@ -73,15 +73,6 @@ const (
 	MaxRegexNames = 10
 )
 
-// Limits of a webhook.
-const (
-	// MaxWebhookTimeout is the longest timeout of one call, which blocks Flagger's control loop.
-	MaxWebhookTimeout = 2 * time.Minute
-	// MaxWebhookRetries is the number of retries. Flagger's client doubles the wait each time, up
-	// to 30 s.
-	MaxWebhookRetries = 10
-)
-
 // MinAnalysisInterval is the shortest interval that Flagger uses. It silently raises a shorter one.
 // Source: flagger pkg/apis/flagger/v1beta1/canary.go, GetAnalysisInterval.
 const MinAnalysisInterval = 10 * time.Second

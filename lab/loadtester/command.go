@@ -73,8 +73,7 @@ func parseLoad(words []string) (Load, error) {
 	tool := path.Base(words[0])
 	t, ok := tools()[tool]
 	if !ok {
-		return Load{}, fmt.Errorf("%s is not a load test that the lab understands: hey, wrk, wrk2, ab, k6 and curl are",
-			tool)
+		return Load{}, fmt.Errorf("%s is none of hey, wrk, wrk2, ab, k6, curl", tool)
 	}
 	load := t.defaults
 	load.Tool = tool

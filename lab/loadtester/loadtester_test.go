@@ -41,7 +41,7 @@ func TestParseSeveralCommands(t *testing.T) {
 func TestCommandsThatAreNotUnderstood(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                    "no command",
-		"ghz --insecure podinfo:9898":         "ghz is not a load test",
+		"ghz --insecure podinfo:9898":         "ghz is none of",
 		"hey -z 1m":                           "no URL",
 		"hey -z soon http://a/":               "not a duration",
 		"hey -z":                              "has no value",
@@ -56,7 +56,7 @@ func TestCommandsThatAreNotUnderstood(t *testing.T) {
 		"hey ftp://a/":                        "is not a URL",
 		"hey -x proxy:80 http://a/":           "does not support",
 		"hey -H nocolon http://a/":            "NAME: VALUE",
-		"hey -n 1 http://a/ && frob http://b": "frob is not",
+		"hey -n 1 http://a/ && frob http://b": "frob is none of",
 	} {
 		if loads, err := ParseCommand(line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, %v, want an error with %q", line, loads, err, want)

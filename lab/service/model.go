@@ -140,6 +140,9 @@ func (m *Model) hit(r Request, s State, set uint64) []string {
 // candidateFaults returns the set of faults that match a request's route, cohort, headers and
 // cookies.
 func (m *Model) candidateFaults(r Request) uint64 {
+	if int(r.Route) < len(m.routes) && int(r.Cohort) == len(m.perUser) { // of no cohort
+		return m.byRoute[int(r.Cohort)*len(m.routes)+int(r.Route)] &^ m.matches.conditional
+	}
 	at := int(r.Cohort)*len(m.routes) + int(r.Route)
 	if int(r.Route) >= len(m.routes) || at >= len(m.candidates) {
 		return 0

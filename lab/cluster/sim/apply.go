@@ -90,6 +90,7 @@ func (w *world) apply(ctx context.Context, o guardrail.Object, object runtime.Ob
 	case *gatewayv1.HTTPRoute:
 		w.addRoute(v)
 	case *autoscalingv2.HorizontalPodAutoscaler:
+		w.autoscaled.Store(true)
 		_, err = w.kube.AutoscalingV2().HorizontalPodAutoscalers(ns).Create(ctx, v, create)
 	case *corev1.ConfigMap:
 		if _, err = w.kube.CoreV1().ConfigMaps(ns).Create(ctx, v, create); apierrors.IsAlreadyExists(err) {
@@ -147,6 +148,13 @@ func (e endpoints) Alerts(provider string) string {
 // Gate implements [workloads.Endpoints]. Each webhook has a host of its own.
 func (e endpoints) Gate(canary string, n int, hook flaggerv1.CanaryWebhook) string {
 	host := e.w.hosts.gate(canary, n)
+	if h, err := guardrail.ParseHook(hook); err == nil && h.Gate == nil {
+		address := *h.URL
+		address.Scheme, address.Host, address.User = "http", host, nil
+		handler := loadTesterHook{e.w, canary, hook, h}
+		e.w.cleanups = append(e.w.cleanups, e.w.net.RegisterHandler(host, handler))
+		return address.String()
+	}
 	e.w.cleanups = append(e.w.cleanups, e.w.net.RegisterHandler(host, e.w.gates(canary, hook)))
 	return strings.Replace(hook.URL, "//"+guardrail.GateHost, "//"+host, 1)
 }

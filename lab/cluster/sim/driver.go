@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"coalmine/lab/cluster/sim/hpa"
 	"coalmine/lab/cluster/sim/kube"
 	"coalmine/lab/cluster/sim/prom"
 	"coalmine/lab/cluster/sim/vclock"
@@ -34,6 +35,7 @@ type driver struct {
 	// draining are the pods to evict, nil before the drain; drained counts those that were.
 	draining []string
 	drained  int
+	scalers     autoscalers
 }
 
 func newDriver(w *world) *driver {
@@ -43,6 +45,7 @@ func newDriver(w *world) *driver {
 		world:       w,
 		deployments: kube.New(w.kube, scenario.Namespace, w.spec.Seed, t.models.startUp),
 		routes:      map[string]string{},
+		scalers:     autoscalers{states: map[string]*hpa.Autoscaler{}, pods: map[string]podUsage{}},
 	}
 }
 
@@ -105,6 +108,9 @@ func (d *driver) step(windowEnds bool) error {
 		return nil
 	}
 	d.recordTraffic(t, now)
+	if err := d.autoscale(t, now); err != nil {
+		return err
+	}
 	d.kube.ClearActions() // the fakes remember every call
 	d.flaggerClient.ClearActions()
 	if now/prom.ScrapeInterval > (now-window)/prom.ScrapeInterval {
@@ -264,6 +270,7 @@ func (w *world) recordTraffic(t *traffic, now time.Duration) {
 			From: event.Seconds(from), To: event.Seconds(now), Cells: cells, HurtSoFar: t.plane.HarmedUsers(),
 		})
 	}
+	w.recordLoadTests(t)
 	if now-t.meshUntil >= meshWindow {
 		w.recordMesh(t, now)
 	}

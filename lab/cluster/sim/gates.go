@@ -266,7 +266,10 @@ func (g gateState) Canary(service, cohort string, window time.Duration) gate.Cou
 }
 
 // Approved implements [gate.State].
-func (g gateState) Approved() bool {
-	after, released := g.w.spec.ApproveAfter, time.Duration(g.w.released.Load())
-	return after >= 0 && released > 0 && g.w.clock.now() >= released+after
+func (g gateState) Approved() bool { return g.w.approved() }
+
+// approved reports whether the release has been approved.
+func (w *world) approved() bool {
+	after, released := w.spec.ApproveAfter, time.Duration(w.released.Load())
+	return after >= 0 && released > 0 && w.clock.now() >= released+after
 }

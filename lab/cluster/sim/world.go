@@ -18,6 +18,7 @@ import (
 	"coalmine/lab/cluster/sim/prom"
 	"coalmine/lab/cluster/sim/vclock"
 	"coalmine/lab/event"
+	"coalmine/lab/loadtester"
 	"coalmine/lab/scenario"
 )
 
@@ -39,8 +40,12 @@ type world struct {
 	canaries   guarded[canaries]
 	queries    guarded[queries]
 	routeState guarded[routeState]
+	loadTester guarded[loadtester.Server]
 	changes    changes
 	waits      gateWaits
+
+	// autoscaled is set when an autoscaler was applied.
+	autoscaled atomic.Bool
 
 	released atomic.Int64   // when the version was released; 0 before
 	failed   guarded[error] // of the driver or of a query
@@ -75,6 +80,7 @@ func newWorld(net *network.Network, spec cluster.RunSpec, log *event.Recorder, c
 func (w *world) open() error {
 	ctx := context.Background() // the runner's context is not virtual: waiting for it would stall virtual time
 	w.watchObjects()
+	w.loadTester.value.Approved = w.approved
 	w.cleanups = append(w.cleanups,
 		w.net.RegisterTransport(w.hosts.prometheus, w.db.RoundTripper(time.Now, w.recordQuery)),
 		w.net.RegisterTransport(w.hosts.alerts, alertSink{w}),

@@ -42,7 +42,7 @@ func checkGateTraffic(p *pass, v *flaggerv1.Canary) {
 
 // checkQueryTraffic reports queries about a canary that gets no requests.
 func checkQueryTraffic(p *pass, q query) {
-	if !isBlueGreen(q.canary.Spec.Analysis) || evaluate(q.expr, noSeries).exists {
+	if !isBlueGreen(q.canary.Spec.Analysis) || guardrail.LoadsCanary(q.canary) || evaluate(q.expr, noSeries).exists {
 		return
 	}
 	target, ofCanary := q.canary.Spec.TargetRef.Name, false

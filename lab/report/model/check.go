@@ -71,7 +71,7 @@ func Checks(r Run) []Check {
 				find(&metrics, Check{Name: f.Metric, margin: math.Inf(1)}).metric(t, m, f, passed(t, i, f))
 			}
 		case event.Gate:
-			if f.Canary == t.Canary && f.Name != event.GateEvents {
+			if f.Canary == t.Canary && f.Judges() {
 				find(&gates, Check{Gate: true, Name: f.Name, URL: f.URL}).gate(t, m, f)
 			}
 		}

@@ -117,6 +117,9 @@ func (s *narrator) addFact(e event.Event) {
 		s.addGate(m, f)
 	case event.RollbackDrill:
 		s.addDrill(m, f)
+	case event.LoadTest:
+		s.add(m, Gate, Detail, "load test %s sent %s requests to %s: %s failed, the canary answered %s", f.Webhook,
+			format.Number(f.Requests), f.Service, format.Number(f.Failed), format.Number(f.OnCanary))
 	case event.Alert:
 		s.add(m, Alert, Info, "alert (%s)%s: %s", f.Severity, withProvider(f.Provider), f.Message)
 	case event.TrafficTotals:
@@ -129,6 +132,10 @@ func (s *narrator) addFact(e event.Event) {
 
 // addGate adds an answer if it differs from the gate's last one: gates are called at every tick.
 func (s *narrator) addGate(m timeline.Moment, g event.Gate) {
+	if !g.Judges() {
+		s.addWebhook(m, g)
+		return
+	}
 	if last, asked := s.gates[g.Name]; asked && last == g.Passed {
 		return
 	}
@@ -138,6 +145,15 @@ func (s *narrator) addGate(m timeline.Moment, g event.Gate) {
 		return
 	}
 	s.add(m, Gate, Warning, "gate %s failed (%d)%s", g.Name, g.Status, withReason(g.Reason))
+}
+
+// addWebhook adds the first answer to a webhook that says nothing about the release.
+func (s *narrator) addWebhook(m timeline.Moment, g event.Gate) {
+	key := g.Name + " " + g.URL + " " + g.Hook
+	if _, asked := s.gates[key]; !asked {
+		s.gates[key] = true
+		s.add(m, Gate, Detail, "%s (%s)%s", g.Name, g.Hook, withReason(g.Reason))
+	}
 }
 
 func (s *narrator) addDrill(m timeline.Moment, r event.RollbackDrill) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"coalmine/lab/event"
+	"coalmine/lab/format"
 	"coalmine/lab/verdict/timeline"
 )
 
@@ -15,7 +16,20 @@ type Basis struct {
 	Metrics []string `json:"metrics"`
 	Gates   []string `json:"gates,omitempty"`
 	// LeftOut is what the lab did not play.
-	LeftOut []LeftOut `json:"left_out"`
+	LeftOut []LeftOut `json:"left_out,omitempty"`
+	// LoadTests is what load testers sent, over all runs.
+	LoadTests *LoadTests `json:"load_tests,omitempty"`
+}
+
+// LoadTests counts the requests of load testers, which are not users' and which the metrics of
+// canary and primary cover.
+type LoadTests struct {
+	Requests int `json:"requests"`
+	Failed   int `json:"failed"`
+	// OnCanary counts those that the canary answered, Users the requests of users that it answered in
+	// the same runs before it was decided on.
+	OnCanary int `json:"on_canary"`
+	Users    int `json:"users_on_canary"`
 }
 
 // LeftOut is a part of the guardrails that the lab did not play.
@@ -33,7 +47,7 @@ func (t *trial) basis() *Basis {
 	for _, r := range t.learner() {
 		b.add(r.Timeline)
 	}
-	if len(b.LeftOut) == 0 {
+	if len(b.LeftOut) == 0 && b.LoadTests == nil {
 		return nil
 	}
 	return b
@@ -45,6 +59,7 @@ func (b *Basis) add(t *timeline.Timeline) {
 			*list = append(*list, name)
 		}
 	}
+	tested := false
 	for _, e := range t.Facts {
 		switch f := e.Fact.(type) {
 		case event.Applied:
@@ -54,15 +69,26 @@ func (b *Basis) add(t *timeline.Timeline) {
 				}
 			}
 		case event.Gate:
-			if f.Canary == t.Canary && f.Name != event.GateEvents {
+			if f.Canary == t.Canary && f.Judges() {
 				addOnce(&b.Gates, f.Name)
 			}
+		case event.LoadTest:
+			if b.LoadTests == nil {
+				b.LoadTests = &LoadTests{}
+			}
+			tested = true
+			b.LoadTests.Requests += f.Requests
+			b.LoadTests.Failed += f.Failed
+			b.LoadTests.OnCanary += f.OnCanary
 		case event.LeftOut:
 			l := LeftOut{f.What, f.Name, f.Reason, f.Source}
 			if (f.Canary == "" || f.Canary == t.Canary) && !slices.Contains(b.LeftOut, l) {
 				b.LeftOut = append(b.LeftOut, l)
 			}
 		}
+	}
+	if tested {
+		b.LoadTests.Users += t.CanaryRequests
 	}
 }
 
@@ -74,6 +100,11 @@ func (b *Basis) Remarks() []string {
 	var list []string
 	for _, l := range b.LeftOut {
 		list = append(list, fmt.Sprintf("Not played: %s %s: %s.", l.What, l.Name, l.Reason))
+	}
+	if l := b.LoadTests; l != nil {
+		list = append(list, fmt.Sprintf("Load tests sent %s requests, which are not counted as users': %s were "+
+			"answered by the canary, beside %s of users, and %s failed. Metrics of the canary cover both.",
+			format.Number(l.Requests), format.Number(l.OnCanary), format.Number(l.Users), format.Number(l.Failed)))
 	}
 	return append(list, "The verdict rests on "+b.text()+".")
 }

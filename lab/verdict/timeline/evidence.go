@@ -158,14 +158,14 @@ func (t *Timeline) foldGate(f event.Gate, at Moment) {
 		return
 	}
 	if f.Passed {
-		t.passGate(f.Name, at)
+		t.passGate(f, at)
 		return
 	}
 	if !t.undecided() {
 		return
 	}
-	if f.Name == event.GateApprove {
-		t.startWait(at, "gate approve held the rollout")
+	if waitsForPerson(f) {
+		t.startWait(at, "gate "+f.Name+" held the rollout")
 		return
 	}
 	// Of several gates that fail in one tick, one that judges the version takes precedence.
@@ -174,16 +174,24 @@ func (t *Timeline) foldGate(f event.Gate, at Moment) {
 	}
 }
 
-func (t *Timeline) passGate(name string, at Moment) {
-	switch name {
+// waitsForPerson reports whether the gate waits for the approval of a person: the lab's, or one of a
+// load tester in a webhook that confirms.
+func waitsForPerson(f event.Gate) bool {
+	return f.Name == event.GateApprove ||
+		strings.HasPrefix(f.Name, "gate/") && strings.HasPrefix(f.Hook, "confirm-")
+}
+
+func (t *Timeline) passGate(f event.Gate, at Moment) {
+	if waitsForPerson(f) {
+		t.endWait(at)
+	}
+	switch f.Name {
 	case event.GateMTLS:
 		t.setOnce(&t.Preconditions.MTLS, at)
 	case event.GatePolicy:
 		t.setOnce(&t.Preconditions.Policy, at)
 	case event.GateRollbackDrill:
 		t.setOnce(&t.Preconditions.RollbackDrill, at)
-	case event.GateApprove:
-		t.endWait(at)
 	}
 }
 

@@ -108,7 +108,7 @@ func (h *hop) countRoute(stats *routeStats, status int, err string, now time.Dur
 
 // retry sends a request again after a pause.
 func (p *Plane) retry(h *hop, status int, err string) {
-	if h.parent == nil || h.servedBy != 0 {
+	if (h.parent == nil || h.servedBy != 0) && !p.ofLoadTest(h) {
 		p.stats.AddProxyRetry(h.request.Cohort, h.request.Route, h.servedBy)
 	}
 	p.effectsAt(h).Retried++
@@ -117,6 +117,7 @@ func (p *Plane) retry(h *hop, status int, err string) {
 		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
 		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws,
 		session: h.session, item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit, extra: h.extra, drops: h.drops,
+		load: h.load, worker: h.worker,
 	}
 	p.events.add(p.now+h.rule.retry.Backoff(int(h.try), h.random(p.backingOff)), meshRetry, h.id, h.gen)
 }
@@ -160,7 +161,7 @@ func (p *Plane) detach(h *hop) *hop {
 		id: n.id, gen: n.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
 		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, attempted: h.attempted, try: h.try,
 		draws: h.draws, session: h.session, item: h.item, rule: h.rule, backend: h.backend, upstream: h.upstream,
-		deadline: h.deadline,
+		deadline: h.deadline, load: h.load, worker: h.worker,
 		faultHit: h.faultHit, priorFaultHit: h.priorFaultHit, servedBy: h.servedBy,
 		extra: h.extra, drops: h.drops,
 	}

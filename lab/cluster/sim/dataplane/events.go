@@ -44,6 +44,9 @@ const (
 	kubeletProbe
 	// certificateDue is when the proxy of a pod, whose number is id, asks for a certificate.
 	certificateDue
+	// loadTestDue is when a worker of a load test sends. id is the index of the load test, gen the
+	// worker.
+	loadTestDue
 )
 
 // timedEvent is what happens to a hop at some time.

@@ -42,6 +42,10 @@ type hop struct {
 	abandoned bool
 	// session and item are those of the arrival.
 	session, item uint32
+	// load is the load test that sent the request with one of its workers; nil for a user's request
+	// and for calls of services.
+	load   *loadTest
+	worker int
 	// port is the target port of the Service; 0 is the one that the server listens on.
 	port     int
 	rule     *rule
@@ -236,6 +240,7 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 
 func (p *Plane) offer(h *hop) {
 	d := h.server
+	d.requests++
 	request := h.request
 	request.Attempt += h.allDraws()
 	job := service.Job{Request: request, Tag: h.tag()}
@@ -328,7 +333,7 @@ func (p *Plane) returnResponse(h *hop, status int) {
 		p.retry(h, status, "")
 		return
 	}
-	if h.parent == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
+	if h.parent == nil && h.load == nil && h.rule != nil && p.cohorts[h.request.Cohort].keepsCookies {
 		if set := h.rule.backends[h.backend].cookies; len(set) > 0 {
 			p.storeCookies(h.request.User, set, h.host(), p.requestFor(h).path)
 		}

@@ -7,13 +7,15 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// dispatchToPod plays an event of a pod. It reports whether the event is one.
-func (p *Plane) dispatchToPod(e timedEvent) bool {
+// dispatchOther plays an event of a pod or of a load test. It reports whether the event is one.
+func (p *Plane) dispatchOther(e timedEvent) bool {
 	switch e.kind {
 	case kubeletProbe:
 		p.kubeletProbe(p.pods[e.id], e.gen)
 	case certificateDue:
 		p.certify(p.pods[e.id])
+	case loadTestDue:
+		p.sendLoad(p.loadTests[e.id], int(e.gen))
 	default:
 		return false
 	}

@@ -91,6 +91,9 @@ func (p *Plane) rule(h *hop) *rule {
 }
 
 func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
+	if p.ofLoadTest(h) {
+		return p.match(s, h)
+	}
 	r, m := h.request, &s.cache
 	var cached *int16
 	c := &p.cohorts[r.Cohort]
@@ -131,6 +134,9 @@ func (p *Plane) match(s *meshService, h *hop) int16 {
 
 // requestFor returns method, path and query of a hop.
 func (p *Plane) requestFor(h *hop) requestTemplate {
+	if p.ofLoadTest(h) {
+		return h.root().load.template
+	}
 	r := &h.request
 	a := p.templates[r.Route]
 	if p.cohorts[r.Cohort].varied[r.Route] {
@@ -157,8 +163,9 @@ func (s *meshService) match(t *mesh.Table, r *mesh.Request) int16 {
 // services on the way send on.
 func (p *Plane) headers(h *hop, path string) []mesh.Header {
 	drops := h.drops
-	for h.parent != nil {
-		h = h.parent
+	h = h.root()
+	if h.load != nil {
+		return h.load.Headers
 	}
 	var list []mesh.Header
 	for _, x := range p.cfg.Plan.RequestHeaders(p.arrivalOf(h)) {
@@ -195,5 +202,18 @@ func (s sentHeaders) Cookie(name string) string {
 	return ""
 }
 
+// root returns the request that a hop is a part of.
+func (h *hop) root() *hop {
+	for h.parent != nil {
+		h = h.parent
+	}
+	return h
+}
+
 // host is the name by which a hop's service is called.
-func (h *hop) host() string { return h.service.name + "." + h.service.namespace }
+func (h *hop) host() string {
+	if h.load != nil && h.load.Host != "" {
+		return h.load.Host
+	}
+	return h.service.name + "." + h.service.namespace
+}

@@ -65,6 +65,12 @@ type Plane struct {
 	effects  []*event.MeshEffect
 	affected bool
 
+	loadTests   []*loadTest
+	loadPods    map[Client]*pod
+	loadResults []LoadResult
+	// loadsSent counts the requests of all load tests.
+	loadsSent uint64
+
 	routing, choosing, clients, breaking, backingOff, lookingUp rng.Stream
 }
 
@@ -100,8 +106,11 @@ func (p *Plane) StartTraffic(at time.Duration) {
 	p.lookAhead()
 }
 
-// StopTraffic stops arrivals. Requests in flight and their retries play on.
-func (p *Plane) StopTraffic() { p.cursor, p.nextArrival = nil, never }
+// StopTraffic stops arrivals and load tests. Requests in flight and their retries play on.
+func (p *Plane) StopTraffic() {
+	p.cursor, p.nextArrival = nil, never
+	p.endLoads()
+}
 
 // Finished reports whether no request will arrive and none is in flight.
 func (p *Plane) Finished() bool { return p.nextArrival == never && p.stats.Open() == 0 }
@@ -159,7 +168,7 @@ func (p *Plane) dispatch(e timedEvent) {
 		p.noticeCrash(p.pods[e.id], int(e.gen))
 		return
 	}
-	if p.dispatchToPod(e) {
+	if p.dispatchOther(e) {
 		return
 	}
 	h := p.hops[e.id]

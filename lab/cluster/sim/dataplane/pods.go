@@ -35,6 +35,9 @@ type pod struct {
 	// servedBy identifies the pod's workload and version in stats; it is 0 for other services.
 	servedBy int
 
+	// requests counts those that reached the pod's process.
+	requests int
+
 	policy mesh.Workload
 	// portPolicy is what the proxy enforces on Port, as of policyGeneration; limiter enforces its
 	// rate limit, if there is one.
@@ -46,7 +49,7 @@ type pod struct {
 	effects   *event.MeshEffect
 	recorder  *mesh.Proxy
 	appLabels []mesh.Label
-	stats     []*mesh.AppStats // by cohort and route
+	stats     []*mesh.AppStats // by cohort and route; the last cohort is load tests
 	inbound   []*inbound
 
 	// proxies are the pod's view of Services that it calls, upstreams of those that it sends to;
@@ -74,7 +77,7 @@ func (p *Plane) addPod(c Pod, serves bool) *pod {
 		d.released = c.Service == p.cfg.Service
 		d.changed = d.released && c.Version != p.cfg.Baseline
 		d.appLabels = mesh.PodLabels(c.Service, c.Namespace, c.Name, c.Deployment, c.Labels)
-		d.stats = make([]*mesh.AppStats, len(p.workload.Cohorts)*len(p.workload.Routes))
+		d.stats = make([]*mesh.AppStats, (len(p.workload.Cohorts)+1)*len(p.workload.Routes))
 		d.policy = mesh.Workload{
 			Namespace: c.Namespace, Labels: c.Labels, DefaultPolicy: c.Annotations[mesh.DefaultPolicyAnnotation],
 			PortNames: c.Ports,

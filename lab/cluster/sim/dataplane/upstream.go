@@ -214,7 +214,10 @@ func (in *inbound) denied(now time.Duration) {
 func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
 	at := int(r.Cohort)*len(p.workload.Routes) + int(r.Route)
 	if d.stats[at] == nil {
-		route, cohort := p.workload.Routes[r.Route].Name, p.workload.Cohorts[r.Cohort].Name
+		route, cohort := p.workload.Routes[r.Route].Name, loadTestCohort
+		if int(r.Cohort) < len(p.cohorts) {
+			cohort = p.workload.Cohorts[r.Cohort].Name
+		}
 		d.stats[at] = p.registry.App(d.appOwner(), d.appLabels, route, cohort, d.VersionLabel)
 	}
 	return d.stats[at]

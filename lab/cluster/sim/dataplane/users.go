@@ -79,6 +79,10 @@ func (p *Plane) arrivalOf(h *hop) loadgen.Arrival {
 // reply sends the response to the client of a user's request. A slow client reads it for a while;
 // meanwhile the proxies buffer it, so that it occupies no pod and no metric of the mesh shows it.
 func (p *Plane) reply(h *hop, status int) {
+	if h.load != nil {
+		p.loadReplied(h, status)
+		return
+	}
 	h.status = status
 	if rate := p.cohorts[h.request.Cohort].bandwidth; rate > 0 {
 		p.events.add(p.now+readTime(h.size(), rate), received, h.id, h.gen)
