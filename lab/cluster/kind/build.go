@@ -211,6 +211,7 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 		if object == nil {
 			continue
 		}
+		left := append(set.LeftOut(o), adapt(object)...)
 		workloads.RewriteEndpoints(object, endpoints{})
 		if ns, ok := object.(*corev1.Namespace); ok {
 			keepInjected(ns)
@@ -219,7 +220,7 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 			return applied, fmt.Errorf("%s: %w", o.Source, err)
 		}
 		applied = append(applied, workloads.AppliedFact(set, o, owner))
-		for _, fact := range set.LeftOut(o) {
+		for _, fact := range left {
 			applied = append(applied, fact)
 		}
 	}
