@@ -35,7 +35,7 @@ type driver struct {
 	// draining are the pods to evict, nil before the drain; drained counts those that were.
 	draining []string
 	drained  int
-	scalers     autoscalers
+	scalers  autoscalers
 }
 
 func newDriver(w *world) *driver {
