@@ -22,7 +22,7 @@ func MeshTable(r score.Row) [][]string {
 	var rows [][]string
 	for _, m := range r.Mesh {
 		if len(rows) == maxMeshRows {
-			rows = append(rows, []string{"", "", fmt.Sprintf("and %d more, in the JSON", len(r.Mesh)-maxMeshRows),
+			rows = append(rows, []string{"", "", fmt.Sprintf("%d more in JSON", len(r.Mesh)-maxMeshRows),
 				"", "", "", "", "", ""})
 			break
 		}
