@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	flagger "github.com/fluxcd/flagger/pkg/client/clientset/versioned"
 	corev1 "k8s.io/api/core/v1"
@@ -137,6 +138,9 @@ func policyKinds() map[schema.GroupVersionResource]func() runtime.Object {
 		resource(guardrail.AuthorizationVersion, "networkauthentications"): func() runtime.Object {
 			return &guardrail.NetworkAuthentication{}
 		},
+		resource(guardrail.ServerVersion, "httproutes"): func() runtime.Object {
+			return &gatewayv1.HTTPRoute{}
+		},
 	}
 }
 
@@ -158,6 +162,13 @@ func (c *cluster) policies(ctx context.Context) (mesh.Policies, error) {
 			}
 			all = append(all, o)
 		}
+	}
+	routes, err := c.Flagger.GatewayapiV1beta1().HTTPRoutes(scenario.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return mesh.Policies{}, fmt.Errorf("list HTTPRoutes: %w", err)
+	}
+	for i := range routes.Items { // those of Servers count
+		all = append(all, k8s.Upgrade(&routes.Items[i]))
 	}
 	return k8s.Policies(all)
 }

@@ -247,20 +247,26 @@ func TestPolicyGate(t *testing.T) {
 		unmeshed         bool
 		status           int
 		reason           string
+		path             string // of a route of the Server
 	}{
-		"in place":       {both, frontend, false, 200, "2 pods admit 1 clients and no stranger"},
-		"client missing": {both, `"x.develop"`, false, 412, "canary pod canary-1 denies frontend"},
+		"in place":       {both, frontend, false, 200, "2 pods admit 1 clients and no stranger", ""},
+		"client missing": {both, `"x.develop"`, false, 412, "canary pod canary-1 denies frontend", ""},
 		"primary open": {`"backend"`, frontend, false, 412,
-			"primary pod primary-1 admits a client without identity"},
-		"any identity": {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop."},
+			"primary pod primary-1 admits a client without identity", ""},
+		"any identity": {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop.", ""},
 		"any of a suffix": {both, frontend + `,"*.nowhere.serviceaccount.identity.linkerd.cluster.local"`, false,
-			412, "admits the stranger nobody.nowhere."},
-		"pod without proxy": {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client"},
+			412, "admits the stranger nobody.nowhere.", ""},
+		"pod without proxy":     {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client", ""},
+		"a route for all paths": {both, frontend, false, 200, "2 pods admit 1 clients and no stranger", "/"},
+		"a route for others":    {both, frontend, false, 412, "canary pod canary-1 denies frontend", "/nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clients, route := rollout(t, 10)
 			addRoute(t, clients, route)
 			policyOn(t, clients, c.apps, c.identities)
+			if c.path != "" {
+				addRoute(t, clients, routeOfServer(c.path))
+			}
 			if c.unmeshed {
 				unmesh(clients)
 			}
@@ -272,6 +278,20 @@ func TestPolicyGate(t *testing.T) {
 				t.Error(fault)
 			}
 		})
+	}
+}
+
+// routeOfServer is a route of the Server backend for a path and what is below it.
+func routeOfServer(path string) *v1beta1.HTTPRoute {
+	group, kind, prefix := v1beta1.Group("policy.linkerd.io"), v1beta1.Kind("Server"), v1beta1.PathMatchPathPrefix
+	return &v1beta1.HTTPRoute{
+		ObjectMeta: metav1.ObjectMeta{Name: "inbound", Namespace: "develop"},
+		Spec: v1beta1.HTTPRouteSpec{
+			CommonRouteSpec: v1beta1.CommonRouteSpec{ParentRefs: []v1beta1.ParentReference{{Group: &group, Kind: &kind,
+				Name: "backend"}}},
+			Rules: []v1beta1.HTTPRouteRule{{Matches: []v1beta1.HTTPRouteMatch{{
+				Path: &v1beta1.HTTPPathMatch{Type: &prefix, Value: &path}}}}},
+		},
 	}
 }
 

@@ -111,7 +111,7 @@ func parse(t testing.TB, address string) *url.URL {
 // fakes is an API server with some objects.
 func fakes(objects ...runtime.Object) agent.Clients {
 	list := map[schema.GroupVersionResource]string{}
-	for version, names := range map[string][]string{"v1beta3": {"servers"},
+	for version, names := range map[string][]string{"v1beta3": {"servers", "httproutes"},
 		"v1alpha1": {"authorizationpolicies", "meshtlsauthentications", "networkauthentications"}} {
 		for _, name := range names {
 			list[schema.GroupVersionResource{Group: "policy.linkerd.io", Version: version, Resource: name}] = name +
