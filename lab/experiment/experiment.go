@@ -13,8 +13,8 @@ const Longest = 90 * 24 * time.Hour
 // release is the start of an experiment that begins with the release, whatever the date.
 const release = "release"
 
-// Window returns how long an experiment lasts, or says why start and end do not bound it. Either may
-// be a date or a time; an experiment that starts with the release ends after a duration. played is
+// Window returns how long an experiment lasts, or says why start and end do not bound it. Either
+// may be a date or a time; an experiment that starts with the release ends after a duration. played is
 // the date of the run; the zero time stands for one that is not known.
 func Window(start, end string, played time.Time) (length time.Duration, problem string) {
 	if first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC); played.Before(first) {

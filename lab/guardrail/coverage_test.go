@@ -47,7 +47,8 @@ func TestCoverage(t *testing.T) {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("README.md is stale; run go test ./lab/guardrail -run TestCoverage -update. The table is\n%s", b.String())
+		t.Errorf("README.md is stale; run go test ./lab/guardrail -run TestCoverage -update. It should say\n%s",
+			b.String())
 	}
 }
 

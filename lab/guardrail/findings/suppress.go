@@ -17,8 +17,8 @@ import (
 //
 //	threshold: 1 # coalmine:ignore one-strike the service has ten requests a second
 //
-// On a line with a field it applies to that field. On a line of its own it applies to the field that
-// follows, with everything below it; before the first field of a document, to the whole document.
+// On a line with a field it applies to that field. On a line of its own it applies to the field
+// that follows, with everything below it; before the first field of a document, to the whole document.
 const directive = "coalmine:ignore"
 
 var directiveComment = regexp.MustCompile(`#\s*` + regexp.QuoteMeta(directive) + `\b[ \t]*(\S*)[ \t]*(.*)$`)
@@ -101,7 +101,7 @@ func suppressions(name string, data []byte) []suppression {
 	return all
 }
 
-// scope returns the lines, counted from 1, that a comment before line i, counted from 0, applies to.
+// scope returns the lines, from 1, that a comment before line i, from 0, applies to.
 func scope(lines []string, i int) (from, to int) {
 	first := true // in its document, so far
 	for j := i - 2; j >= 0 && first; j-- {
@@ -154,8 +154,8 @@ func isBlank(line string) bool {
 	return t == "" || strings.HasPrefix(t, "#")
 }
 
-// commentsOf returns the lines of a manifest's comments, as the YAML parser finds them: a # within a
-// text is none.
+// commentsOf returns the lines of a manifest's comments, as the YAML parser finds them: a #
+// within a text is none.
 func commentsOf(data []byte) map[string]bool {
 	found := map[string]bool{}
 	dec := yaml.NewDecoder(bytes.NewReader(data))

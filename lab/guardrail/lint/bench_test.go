@@ -8,8 +8,8 @@ import (
 	"coalmine/lab/guardrail/lint"
 )
 
-// BenchmarkCheck checks 1,000 documents: Canaries and the templates that they use, in a proportion of
-// one to three.
+// BenchmarkCheck checks 1,000 documents: Canaries and the templates that they use, three for
+// each.
 func BenchmarkCheck(b *testing.B) {
 	const canaries, perSet = 250, 25
 	var sets []*guardrail.Set

@@ -39,12 +39,12 @@ type Rule struct {
 	Severity guardrail.Severity
 	// Section is the section of the documentation.
 	Section string
-	// What says what the rule finds, Why what goes wrong, and Source where that is documented or can
-	// be read in code.
+	// What says what the rule finds, Why what goes wrong, and Source where that is documented or
+	// can be read in code.
 	What, Why, Source string
 
-	// At least one of these is set, unless another package reports the finding. canary runs once for
-	// each Canary, query once for each metric of a Canary that has a query, object once for each
+	// At least one of these is set, unless another package reports the finding. canary runs once
+	// for each Canary, query once for each metric of a Canary that has a query, object once for each
 	// object.
 	canary func(*pass, *flaggerv1.Canary)
 	query  func(*pass, query)

@@ -101,8 +101,8 @@ func elsewhere(rule string) bool {
 	return rule == lint.RuleSuppression || rule == lint.RuleUnusedSuppression
 }
 
-// TestEveryRuleHasExamples requires of each rule an example that it finds, and one that looks like it
-// and is well.
+// TestEveryRuleHasExamples requires of each rule an example that it finds, and one that looks like
+// it and is well.
 func TestEveryRuleHasExamples(t *testing.T) {
 	found, spared := examples(t)
 	seen := make(map[string]bool)

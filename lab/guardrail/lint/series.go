@@ -8,7 +8,7 @@ import (
 	"coalmine/lab/input/spelling"
 )
 
-// family describes series of one name: what Linkerd's proxies, the demo services and Flagger export.
+// family describes series of one name: what Linkerd's proxies, the services and Flagger export.
 type family struct {
 	name string
 	// counter is false for gauges, which are read as they are.

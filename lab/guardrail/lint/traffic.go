@@ -45,8 +45,8 @@ type window struct {
 	requests float64
 }
 
-// firstWindow returns the requests to the canary in the range of a query at the first step, or false
-// if the traffic or the share of the canary is not known.
+// firstWindow returns the requests to the canary in the range of a query at the first step, or
+// false if the traffic or the share of the canary is not known.
 func (p *pass) firstWindow(q query) (window, bool) {
 	rate := p.set.Environment.Rates[q.canary.Spec.TargetRef.Name]
 	length, ranged := shortestRange(q.expr)
