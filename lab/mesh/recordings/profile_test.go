@@ -2,6 +2,7 @@ package recordings
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -89,8 +90,14 @@ func (r *profiled) attempt() {
 	via := mesh.ServicePort{Namespace: to.Namespace, Name: to.Service, Port: to.Port}
 	p := x.pool(r.parent, via)
 	e := p.Pick(x.c.now, x.c.bits())
-	if e == nil {
-		return // the timeout answers
+	if e == nil { // if it does not come first, the timeout answers
+		x.c.after(mesh.FailfastAfter, func() {
+			if !r.finished && !r.request.canceled() {
+				r.finished = true
+				r.done(reply{status: http.StatusGatewayTimeout})
+			}
+		})
+		return
 	}
 	p.Begin(e)
 	start, server := x.c.now, x.c.pods[e.Key]

@@ -94,7 +94,63 @@ metadata: {name: a, namespace: probe}
 spec:
   targetRef: {group: policy.linkerd.io, kind: Server, name: s}
   requiredAuthenticationRefs: [{kind: ServiceAccount, name: `+d.one("client", "stranger")+`}]
+`) + d.maybe(d.rateLimit()) + d.maybe(d.inboundRoute())
+}
+
+// rateLimit returns a rate limit of the Server.
+func (d dice) rateLimit() string {
+	return `
+---
+apiVersion: policy.linkerd.io/v1alpha1
+kind: HTTPLocalRateLimitPolicy
+metadata: {name: l, namespace: probe}
+spec:
+  targetRef: {group: policy.linkerd.io, kind: Server, name: s}
+  total: {requestsPerSecond: ` + d.one("5", "20", "1000") + "}" + d.maybe("\n  identity: {requestsPerSecond: "+
+		d.one("1", "4")+"}") + d.maybe(`
+  overrides:
+  - requestsPerSecond: 3
+    clientRefs: [{kind: ServiceAccount, name: client}]`)
+}
+
+// inboundRoute returns a route of the Server, with an authorization or without.
+func (d dice) inboundRoute() string {
+	api := d.one("policy.linkerd.io/v1beta3", "gateway.networking.k8s.io/v1")
+	group, _, _ := strings.Cut(api, "/")
+	return `
+---
+apiVersion: ` + api + `
+kind: HTTPRoute
+metadata: {name: in, namespace: probe}
+spec:
+  parentRefs: [{group: policy.linkerd.io, kind: Server, name: s}]
+  rules: [{matches: [{path: {type: ` + d.one("PathPrefix, value: /", "Exact, value: /a", "PathPrefix, value: /healthz") +
+		"}" + d.maybe(", method: GET") + "}]}]" + d.maybe(`
+---
+apiVersion: policy.linkerd.io/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: b, namespace: probe}
+spec:
+  targetRef: {group: `+group+`, kind: HTTPRoute, name: in}
+  requiredAuthenticationRefs: [{kind: ServiceAccount, name: `+d.one("client", "stranger")+`}]
 `)
+}
+
+// profile returns a ServiceProfile of the Service backend.
+func (d dice) profile() string {
+	return `
+---
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: backend.probe.svc.cluster.local, namespace: probe}
+spec:
+  ` + d.maybe("retryBudget: {retryRatio: "+d.one("0.2", "1")+", minRetriesPerSecond: 1, ttl: 10s}\n  ") + `routes:
+  - name: r
+    condition: {method: ` + d.one("GET", "POST") + ", pathRegex: " + d.one("/.*", "/a") + "}" +
+		d.maybe("\n    isRetryable: true") + d.maybe("\n    timeout: "+d.one("30ms", "2s")) + d.maybe(`
+  dstOverrides:
+  - {authority: `+d.one("backend-v1", "both", "empty")+`.probe.svc.cluster.local:80, weight: '50'}
+  - {authority: backend-v2.probe.svc.cluster.local:80, weight: '`+d.one("0", "50")+`'}`)
 }
 
 // configuration returns a recording without results.
@@ -109,6 +165,9 @@ spec:
   selector: {app: server, version: v1}
   ports: [{name: http, port: 80, targetPort: http}]
 ` + d.maybe(d.route("one")) + d.maybe(d.route("two")) + d.maybe(d.server())
+	if d.IntN(4) == 0 {
+		manifests += d.profile()
+	}
 	r := recording{Manifests: manifests}
 	for range 2 {
 		r.Steps = append(r.Steps, step{From: d.one("client", "stranger", "outsider"), Send: []send{{
@@ -132,7 +191,7 @@ func TestRandomConfigurations(t *testing.T) {
 			t.Fatalf("configuration %d plays differently the second time:\n%s\n%s\n%s", n, r.Manifests, first, second)
 		}
 	}
-	for _, status := range []string{"200", "302", "403", "404", "500", "503", "504"} {
+	for _, status := range []string{"200", "302", "403", "404", "429", "500", "503", "504"} {
 		if answered[status] == 0 {
 			t.Errorf("no request was answered %s: %v", status, answered)
 		}
