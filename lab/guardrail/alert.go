@@ -37,7 +37,7 @@ func (c *checker) checkAlertProvider(d *document, v *flaggerv1.AlertProvider) {
 // checkAlertSecret checks the Secret from which Flagger reads the address.
 // Source: flagger pkg/controller/events.go, alert.
 func (c *checker) checkAlertSecret(d *document, name string) {
-	found := c.find(d, "spec.secretRef.name", "Secret", name)
+	found := c.findOrNote(d, "spec.secretRef.name", "Secret", name)
 	if found == nil {
 		return
 	}

@@ -2,6 +2,7 @@ package guardrail
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ func (c *checker) checkAnalysis(d *document, v *flaggerv1.Canary) {
 	const path = "spec.analysis"
 	a := v.Spec.Analysis
 	c.checkInterval(d, a)
-	if a.Threshold < 0 || a.Threshold > 1000 {
-		c.fail(d, path+".threshold", fmt.Sprintf("%d is not between 0 and 1000", a.Threshold), thresholdHint)
+	if a.Threshold < 0 {
+		c.fail(d, path+".threshold", fmt.Sprintf("%d is less than 0", a.Threshold), thresholdHint)
 	} else if !d.has(path + ".threshold") {
 		c.fail(d, path+".threshold", "is missing", thresholdHint)
 	}
@@ -53,10 +54,9 @@ func (c *checker) checkInterval(d *document, a *flaggerv1.CanaryAnalysis) {
 	switch {
 	case !ok:
 	case interval < MinAnalysisInterval:
-		c.fail(d, path, Clip(a.Interval)+" is shorter than Flagger's minimum, which it would use instead",
-			"write 10s or more")
+		c.note(d, path, Clip(a.Interval)+" is shorter than Flagger's minimum of 10s, which it uses instead", "")
 	case interval > time.Hour:
-		c.fail(d, path, Clip(a.Interval)+" is longer than any run", "write a minute or less")
+		c.note(d, path, Clip(a.Interval)+" is longer than any run of the lab: no check takes place", "")
 	}
 }
 
@@ -116,7 +116,7 @@ func (c *checker) checkProgress(d *document, a *flaggerv1.CanaryAnalysis) {
 		c.fail(d, path+".match", "has no effect without iterations: users would be split by weight",
 			"write iterations instead of "+set[0])
 	case set[0] == "iterations":
-		c.checkRange(d, path+".iterations", a.Iterations, 1, 1000)
+		c.checkRange(d, path+".iterations", a.Iterations, 1, math.MaxInt32)
 	case set[0] == "stepWeight":
 		c.checkStepWeight(d, a)
 	default:
@@ -168,18 +168,21 @@ func (c *checker) checkStepWeights(d *document, weights []int) {
 	}
 }
 
-// entryNamePattern matches names of metrics, alerts and webhooks. The CRD allows any name, but
-// names appear in events, in metric labels and in a comment that the lab adds to queries, which are
-// templates. Braces and line breaks could forge these.
-var entryNamePattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 _./:()%,-]{0,98}[A-Za-z0-9)%])?$`)
-
+// checkEntryName checks the name of a metric, an alert or a webhook. The CRD allows any, but names
+// appear in events, in metric labels and in a comment that the lab adds to queries, which are
+// templates: braces and line breaks could forge these.
 func (c *checker) checkEntryName(d *document, path, name string) {
-	if name == "" {
+	switch {
+	case name == "":
 		c.fail(d, path, "is missing", "write a name")
-	} else if !entryNamePattern.MatchString(name) {
-		c.fail(d, path, Clip(name)+" is not a valid name", "use up to 100 letters, digits, spaces and -_./:()%,")
+	case len(name) > maxEntryName || !isGraphic(name) || strings.ContainsAny(name, "{}"):
+		c.fail(d, path, Clip(name)+" is not a name that the lab can show",
+			fmt.Sprintf("use up to %d characters on one line, without { and }", maxEntryName))
 	}
 }
+
+// maxEntryName is the length of a name in bytes.
+const maxEntryName = 250
 
 // checkLength checks the length of a list.
 func (c *checker) checkLength(d *document, path string, n int) bool {
@@ -204,7 +207,7 @@ func (c *checker) checkAlerts(d *document, a *flaggerv1.CanaryAnalysis) {
 			c.fail(d, entry+".severity", Clip(string(alert.Severity))+" is not a severity", "use info, warn or error")
 		}
 		if c.checkNamespace(d, entry+".providerRef.namespace", alert.ProviderRef.Namespace) {
-			c.find(d, entry+".providerRef.name", flaggerv1.AlertProviderKind, alert.ProviderRef.Name)
+			c.findOrNote(d, entry+".providerRef.name", flaggerv1.AlertProviderKind, alert.ProviderRef.Name)
 		}
 	}
 }

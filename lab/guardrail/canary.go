@@ -36,8 +36,8 @@ func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 	c.checkProvider(d, v)
 	c.checkUnsupported(d, v)
 	c.checkAutoscalerRef(d, v.Spec.AutoscalerRef)
-	if n := v.Spec.ProgressDeadlineSeconds; n != nil && (*n < 1 || *n > 3600) {
-		c.fail(d, "spec.progressDeadlineSeconds", strconv.Itoa(int(*n))+" is not between 1 and 3600",
+	if n := v.Spec.ProgressDeadlineSeconds; n != nil && *n < 1 {
+		c.fail(d, "spec.progressDeadlineSeconds", strconv.Itoa(int(*n))+" is less than 1",
 			"remove it for the default of 600")
 	}
 	if v.Spec.CanaryAnalysis != nil {

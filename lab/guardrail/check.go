@@ -150,7 +150,7 @@ func (c *checker) checkMeta(d *document) {
 // validName reports whether name is valid for the kind. Names that become host names or parts of
 // them must be DNS labels.
 func validName(kind, name string) bool {
-	if kind == "Namespace" || kind == "Canary" {
+	if kind == "Namespace" {
 		return len(validation.IsDNS1123Label(name)) == 0
 	}
 	return len(validation.IsDNS1123Subdomain(name)) == 0
@@ -193,6 +193,17 @@ func (c *checker) find(d *document, field, kind, name string) *document {
 	found := c.byKey[objectKey{kind, name}]
 	if found == nil && !c.refused[objectKey{kind, name}] {
 		c.fail(d, field, fmt.Sprintf("the guardrails have no %s %s", kind, Clip(name)), c.available(kind))
+	}
+	return found
+}
+
+// findOrNote is find for an object that may be in the cluster already: it notes that the lab does
+// not have it.
+func (c *checker) findOrNote(d *document, field, kind, name string) *document {
+	found := c.byKey[objectKey{kind, name}]
+	if found == nil && !c.refused[objectKey{kind, name}] {
+		c.note(d, field, fmt.Sprintf("the guardrails have no %s %s: the lab plays as if it were missing", kind,
+			Clip(name)), "add it, or ignore this if it is elsewhere")
 	}
 	return found
 }

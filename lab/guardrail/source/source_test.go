@@ -180,7 +180,8 @@ func TestKustomizationIsContained(t *testing.T) {
 			files := map[string]string{"kustomization.yaml": text, "bomb.yaml": bomb, "plugin.yaml": settings}
 			for i := range 14 { // a diamond that would have 16,384 leaves
 				next := "a" + string(rune('b'+i))
-				files["a"+string(rune('a'+i))+"/kustomization.yaml"] = "resources: [../x" + next + ", ../z" + next + "]\n"
+				this := "a" + string(rune('a'+i))
+				files[this+"/kustomization.yaml"] = "resources: [../x" + next + ", ../z" + next + "]\n"
 				files["x"+next+"/kustomization.yaml"] = "namePrefix: x\nresources: [../" + next + "]\n"
 				files["z"+next+"/kustomization.yaml"] = "namePrefix: z\nresources: [../" + next + "]\n"
 			}
