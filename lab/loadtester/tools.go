@@ -41,8 +41,8 @@ func tools() map[string]tool {
 		"wrk":  wrk,
 		"wrk2": wrk,
 		"ab": {defaults: get(1, 1, 0), attached: true, flags: flags(
-			"-n", requests, "-c", workers, "-t", abTime, "-H", header, "-m", method, "-s", ignored, "-k", nil, "-q", nil,
-			"-r", nil, "-d", nil, "-S", nil, "-l", nil)},
+			"-n", requests, "-c", workers, "-t", abTime, "-H", header, "-m", method, "-s", ignored, "-k", nil,
+			"-q", nil, "-r", nil, "-d", nil, "-S", nil, "-l", nil)},
 		"k6": {defaults: get(1, 1, 0), flags: flags(
 			"--vus", workers, "-u", workers, "--duration", duration, "-d", duration, "--iterations", requests, "-i",
 			requests, "--rps", totalRate, "--env", k6Env, "-e", k6Env, "--quiet", nil, "-q", nil, "--no-summary", nil,
@@ -50,8 +50,8 @@ func tools() map[string]tool {
 		"curl": {defaults: get(1, 1, 0), flags: flags(
 			"-X", method, "--request", method, "-H", header, "--header", header, "-o", ignored, "--output", ignored,
 			"-m", ignored, "--max-time", ignored, "--connect-timeout", ignored, "-w", ignored, "-d", posted, "--data",
-			posted, "--retry", ignored, "-s", nil, "-S", nil, "-f", nil, "-sS", nil, "-sf", nil, "-sSf", nil, "-fsS", nil,
-			"-k", nil, "-L", nil, "-v", nil, "-i", nil, "--silent", nil, "--fail", nil, "--insecure", nil)},
+			posted, "--retry", ignored, "-s", nil, "-S", nil, "-f", nil, "-sS", nil, "-sf", nil, "-sSf", nil,
+			"-fsS", nil, "-k", nil, "-L", nil, "-v", nil, "-i", nil, "--silent", nil, "--fail", nil, "--insecure", nil)},
 	}
 }
 

@@ -18,7 +18,8 @@ func adapt(o runtime.Object) []event.LeftOut {
 	switch v := o.(type) {
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		return []event.LeftOut{{What: event.LeftOutAutoscaler, Name: v.Name,
-			Reason: "the kind cluster has no metrics of pods: the replicas only stay between minReplicas and maxReplicas"}}
+			Reason: "the kind cluster has no metrics of pods: the replicas only stay between minReplicas and " +
+				"maxReplicas"}}
 	case *flaggerv1.Canary:
 		return adaptWebhooks(v)
 	}

@@ -49,7 +49,9 @@ func (d *driver) autoscale(t *traffic, now time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("autoscalers: %w", err)
 	}
-	slices.SortFunc(list.Items, func(a, b autoscalingv2.HorizontalPodAutoscaler) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list.Items, func(a, b autoscalingv2.HorizontalPodAutoscaler) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
 	for i := range list.Items {
 		if err := d.scale(&list.Items[i], usage, now); err != nil {
 			return fmt.Errorf("autoscaler %s: %w", list.Items[i].Name, err)

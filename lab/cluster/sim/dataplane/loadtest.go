@@ -116,7 +116,8 @@ func (p *Plane) loadPod(c Client) *pod {
 		p.loadPods = map[Client]*pod{}
 	}
 	if p.loadPods[c] == nil {
-		p.loadPods[c] = p.addPod(clientPod(c, 0, netip.AddrFrom4([4]byte{10, 43, 254, byte(len(p.loadPods) + 1)})), false)
+		addr := netip.AddrFrom4([4]byte{10, 43, 254, byte(len(p.loadPods) + 1)})
+		p.loadPods[c] = p.addPod(clientPod(c, 0, addr), false)
 	}
 	return p.loadPods[c]
 }

@@ -32,8 +32,8 @@ func loaded(t *testing.T, step time.Duration, tests ...dataplane.LoadTest) (*sho
 
 func TestLoadTest(t *testing.T) {
 	load := dataplane.LoadTest{Name: "load", Workers: 2, Rate: 10, Duration: time.Minute,
-		Then: []dataplane.LoadTest{{Name: "then", Client: dataplane.Client{Name: "loadtester"}, Workers: 1, Requests: 50,
-			Service: "frontend", Method: "GET", Path: "/none"}}}
+		Then: []dataplane.LoadTest{{Name: "then", Client: dataplane.Client{Name: "loadtester"}, Workers: 1,
+			Requests: 50, Service: "frontend", Method: "GET", Path: "/none"}}}
 	s, got := loaded(t, time.Second, load, load)
 	if len(got) != 2 {
 		t.Fatalf("got the results %+v", got)
@@ -67,7 +67,8 @@ func TestLoadTestsAreNoUsers(t *testing.T) {
 	if a.Planned != b.Planned || !reflect.DeepEqual(a.Users, b.Users) {
 		t.Errorf("with a load test users are %+v, without %+v", b, a)
 	}
-	if n := sum(only(with.Cells(), onCanary)).N; n != 0 || len(with.Recent(time.Minute)) != len(without.Recent(time.Minute)) {
+	n := sum(only(with.Cells(), onCanary)).N
+	if n != 0 || len(with.Recent(time.Minute)) != len(without.Recent(time.Minute)) {
 		t.Errorf("%d requests of users were answered by a canary without weight", n)
 	}
 }
