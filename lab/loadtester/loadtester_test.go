@@ -9,17 +9,28 @@ import (
 
 func TestParseCommand(t *testing.T) {
 	for line, want := range map[string]string{
-		"hey -z 1m -q 10 -c 2 http://podinfo-canary.test:9898/": "GET http://podinfo-canary.test:9898/, 20/s for 1m0s, 2 at a time",
-		"hey http://a.b/": "GET http://a.b/, as fast as they are answered for 200 requests, 50 at a time",
-		"hey -n 10 -c 5 -m POST -host app.example.com -H 'Cookie: type=insider' http://a/x": "POST http://a/x, as fast as they are answered for 10 requests, 5 at a time",
-		"hey -z=30s -q=5 -c=1 -h2 -d '{\"test\": \"$true\"}' https://a/":                    "GET https://a/, 5/s for 30s, 1 at a time",
-		"/usr/bin/wrk -t4 -c100 -d30s --latency http://a/":                                  "GET http://a/, as fast as they are answered for 30s, 100 at a time",
-		"wrk2 -t2 -c10 -d 30 -R 200 http://a/":                                              "GET http://a/, 200/s for 30s, 10 at a time",
-		"ab -n 1000 -c 10 http://a/":                                                        "GET http://a/, as fast as they are answered for 1000 requests, 10 at a time",
-		"k6 run --vus 10 --duration 1m -e URL=http://a/ script.js":                          "GET http://a/, as fast as they are answered for 1m0s, 10 at a time",
-		"curl -s http://a:9898/token | jq .token":                                           "GET http://a:9898/token, as fast as they are answered for 1 requests, 1 at a time",
-		"hey -z 1m \\\n  -c 1 a.test:80/healthz":                                            "GET http://a.test:80/healthz, as fast as they are answered for 1m0s, 1 at a time",
-		"hey -z 2h -c 1 http://a/":                                                          "GET http://a/, as fast as they are answered for 1h0m0s, 1 at a time",
+		"hey -z 1m -q 10 -c 2 http://podinfo-canary.test:9898/": "" +
+			"GET http://podinfo-canary.test:9898/, 20/s for 1m0s, 2 at a time",
+		"hey http://a.b/": "" +
+			"GET http://a.b/, as fast as they are answered for 200 requests, 50 at a time",
+		"hey -n 10 -c 5 -m POST -host app.example.com -H 'Cookie: type=insider' http://a/x": "" +
+			"POST http://a/x, as fast as they are answered for 10 requests, 5 at a time",
+		"hey -z=30s -q=5 -c=1 -h2 -d '{\"test\": \"$true\"}' https://a/": "" +
+			"GET https://a/, 5/s for 30s, 1 at a time",
+		"/usr/bin/wrk -t4 -c100 -d30s --latency http://a/": "" +
+			"GET http://a/, as fast as they are answered for 30s, 100 at a time",
+		"wrk2 -t2 -c10 -d 30 -R 200 http://a/": "" +
+			"GET http://a/, 200/s for 30s, 10 at a time",
+		"ab -n 1000 -c 10 http://a/": "" +
+			"GET http://a/, as fast as they are answered for 1000 requests, 10 at a time",
+		"k6 run --vus 10 --duration 1m -e URL=http://a/ script.js": "" +
+			"GET http://a/, as fast as they are answered for 1m0s, 10 at a time",
+		"curl -s http://a:9898/token | jq .token": "" +
+			"GET http://a:9898/token, as fast as they are answered for 1 requests, 1 at a time",
+		"hey -z 1m \\\n  -c 1 a.test:80/healthz": "" +
+			"GET http://a.test:80/healthz, as fast as they are answered for 1m0s, 1 at a time",
+		"hey -z 2h -c 1 http://a/": "" +
+			"GET http://a/, as fast as they are answered for 1h0m0s, 1 at a time",
 	} {
 		loads, err := ParseCommand(line)
 		if err != nil || len(loads) != 1 || loads[0].String() != want {
