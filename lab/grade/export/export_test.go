@@ -25,7 +25,8 @@ func class() *grade.Grading {
 			Runs: []grade.Run{{Role: "faulty", Verdict: "caught", Good: true}}},
 	}}}
 	bob := grade.Learner{Learner: "bob", Status: grade.Graded, Points: 100, Max: 100, Parts: []grade.Part{{
-		Scenario: "full-rollout", Status: grade.Graded, Outcome: grade.OutcomePassed, Points: 100, Max: 100, Real: 1.5}}}
+		Scenario: "full-rollout", Status: grade.Graded, Outcome: grade.OutcomePassed, Points: 100, Max: 100,
+		Real: 1.5}}}
 	eve := grade.Learner{Learner: "eve", Status: grade.NotGraded, Max: 100, Parts: []grade.Part{{
 		Scenario: "full-rollout", Status: grade.NotGraded, Cause: grade.CauseLimit, Reason: "took too long", Max: 100}}}
 	return &grade.Grading{Config: grade.Config{Date: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
