@@ -44,8 +44,8 @@ type Rule struct {
 	What, Why, Source string
 
 	// At least one of these is set, unless another package reports the finding. canary runs once
-	// for each Canary, query once for each metric of a Canary that has a query, object once for each
-	// object.
+	// for each Canary, query once for each metric of a Canary that has a query, object once for
+	// each object.
 	canary func(*pass, *flaggerv1.Canary)
 	query  func(*pass, query)
 	object func(*pass)
