@@ -51,7 +51,8 @@ func tools() map[string]tool {
 			"-X", method, "--request", method, "-H", header, "--header", header, "-o", ignored, "--output", ignored,
 			"-m", ignored, "--max-time", ignored, "--connect-timeout", ignored, "-w", ignored, "-d", posted, "--data",
 			posted, "--retry", ignored, "-s", nil, "-S", nil, "-f", nil, "-sS", nil, "-sf", nil, "-sSf",
-			nil, "-fsS", nil, "-k", nil, "-L", nil, "-v", nil, "-i", nil, "--silent", nil, "--fail", nil, "--insecure", nil)},
+			nil, "-fsS", nil, "-k", nil, "-L", nil, "-v", nil, "-i", nil, "--silent", nil, "--fail", nil,
+			"--insecure", nil)},
 	}
 }
 
