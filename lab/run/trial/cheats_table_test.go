@@ -137,7 +137,7 @@ func cheats() map[string][]cheat {
 			// Whom no pod answers is noticed, after the fact, in healthy releases too.
 			{set: "detect-only", outcome: hurtUsers},
 			// A match that no request has.
-			{set: "nobody", outcome: missed, says: "300 are needed"},
+			{set: "nobody", outcome: missed, says: "was promoted"},
 			{set: "stop-everything", outcome: rolledBack},
 		},
 		"expired-issuer": {
@@ -153,7 +153,7 @@ func cheats() map[string][]cheat {
 		"killed-probes": {
 			{set: "constant", outcome: missed, lint: "no-series"},
 			// The release ends soon, and production has lost its pods before.
-			{set: "deadline-only", outcome: incomplete},
+			{set: "deadline-only", outcome: missed, says: "starving the canary"},
 			// A route for the probes of the chart's Server: then it works here, and is promoted.
 			{set: "mends-the-chart", outcome: missed, says: "was promoted"},
 			{set: "measures-the-primary", outcome: missed, long: true},
