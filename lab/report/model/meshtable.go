@@ -9,7 +9,8 @@ import (
 
 // MeshColumns are the heads of the table of [MeshTable]: the first three columns are names.
 func MeshColumns() []string {
-	return []string{"Since", "Weight", "Workload", "Attempts", "Sent again", "Timed out", "Ejected", "Limited", "Denied"}
+	return []string{"Since", "Weight", "Workload", "Attempts", "Sent again", "Timed out", "Ejected", "Limited",
+		"Denied"}
 }
 
 // maxMeshRows limits the table.
