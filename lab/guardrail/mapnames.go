@@ -75,7 +75,7 @@ func (c *checker) applyMapping(lab mapping.Lab) (*mapping.Result, []*document) {
 	}
 	var played []*document
 	for i, d := range c.found {
-		if docs[i].Aside == "" {
+		if docs[i].Aside == "" && !result.Failed() {
 			played = append(played, d)
 		}
 	}

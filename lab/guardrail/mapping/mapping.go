@@ -74,6 +74,11 @@ type Result struct {
 	Templates []string
 }
 
+// Failed reports whether the names cannot be mapped. Other errors would only follow from that.
+func (r *Result) Failed() bool {
+	return slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Error })
+}
+
 // app is a workload that a Canary releases.
 type app struct {
 	doc *Document
