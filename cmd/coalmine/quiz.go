@@ -31,10 +31,10 @@ func newQuizCommand(env *Env) *cobra.Command {
 		Short: "Print a scenario's quiz, grade answers, or export it",
 		Long: "Print the questions of a scenario's quiz, with options in an order that the seed decides. --answers " +
 			"grades a file with a line for each question, such as \"2: B\" or the text of an option; the letters are " +
-			"those of the same seed. --format exports the quiz: md with the key at the end, gift for Moodle, text2qti " +
-			"for Canvas.\n\n" +
-			"Exit codes: 0 the answers are right, or as many as --least asks for; 3 they are not; 2 the file cannot be " +
-			"read.",
+			"those of the same seed. --format exports the quiz: md with the key at the end, gift for Moodle, " +
+			"text2qti for Canvas.\n\n" +
+			"Exit codes: 0 the answers are right, or as many as --least asks for; 3 they are not; 2 the file " +
+			"cannot be read.",
 		Example: `coalmine quiz full-rollout --seed 7
 coalmine quiz full-rollout --seed 7 --answers answers.txt --least 4
 coalmine quiz full-rollout --format gift > full-rollout.gift`,

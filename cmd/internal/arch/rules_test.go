@@ -143,7 +143,7 @@ func rules() []rule {
 			"lab/scenario/services",
 			"lab/service", "lab/service/server", "loadgen"}},
 		{pkg: "lab/loadtest", imports: []string{"lab/cluster/sim", "lab/cluster/trafficstats", "lab/event",
-			"lab/input", "lab/run/trial", "lab/scenario",
+			"lab/format", "lab/input", "lab/run/trial", "lab/scenario",
 			"lab/service", "lab/cluster/deployment", "lab/verdict/objective", "loadgen", "loadgen/*"}},
 
 		// Views.
@@ -166,7 +166,8 @@ func rules() []rule {
 			"lab/cluster/kind/bundle",
 			"lab/cluster/kind/image", "lab/cluster/names", "manifests"}},
 		// Trials and what they are worth: the verbs rest on these.
-		{pkg: "lab/run/trial", imports: []string{"lab/digest", "lab/input", "lab/input/spelling", "lab/run", "lab/run/folder", "lab/cluster",
+		{pkg: "lab/run/trial", imports: []string{"lab/digest", "lab/input", "lab/input/spelling", "lab/run",
+			"lab/run/folder", "lab/cluster",
 			"lab/event", "lab/guardrail", "lab/guardrail/source", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline", "scenarios"}},
 		{pkg: "lab/run/result", imports: []string{"lab/digest", "lab/format", "lab/input", "scenarios", "lab/run",

@@ -256,7 +256,8 @@ func TestPolicyGate(t *testing.T) {
 		"any identity": {both, `"*"`, false, 412, "canary pod canary-1 admits the stranger nobody.develop.", ""},
 		"any of a suffix": {both, frontend + `,"*.nowhere.serviceaccount.identity.linkerd.cluster.local"`, false,
 			412, "admits the stranger nobody.nowhere.", ""},
-		"pod without proxy":     {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client", ""},
+		"pod without proxy": {both, frontend, true, 412, "canary pod canary-1 has no proxy and admits any client",
+			""},
 		"a route for all paths": {both, frontend, false, 200, "2 pods admit 1 clients and no stranger", "/"},
 		"a route for others":    {both, frontend, false, 412, "canary pod canary-1 denies frontend", "/nowhere"},
 	} {

@@ -169,7 +169,8 @@ func TestSameNameInTwoNamespaces(t *testing.T) {
 // TestUnknownService expects an error for a rule that leads nowhere.
 func TestUnknownService(t *testing.T) {
 	result := Map(documents(t, podinfo), testLab(), rules(t, "podinfo=bakend"))
-	if len(result.Notes) != 1 || !result.Notes[0].Error || !strings.Contains(result.Notes[0].Hint, "frontend, backend") {
+	if len(result.Notes) != 1 || !result.Notes[0].Error ||
+		!strings.Contains(result.Notes[0].Hint, "frontend, backend") {
 		t.Errorf("%+v", result.Notes)
 	}
 }

@@ -102,7 +102,8 @@ func (m *mapper) translateMetrics(a *app) {
 		if text := scalar(metric.Value, "threshold"); text != "" {
 			value := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 			m.remove(a.doc, at, "threshold", "means a maximum for a template")
-			m.insert(a.doc, at, "templateRef", "thresholdRange", mappingNode(bound, value), "as the built-in metric means it")
+			m.insert(a.doc, at, "templateRef", "thresholdRange", mappingNode(bound, value),
+				"as the built-in metric means it")
 		}
 		if scalar(metric.Value, "interval") == "" {
 			m.insert(a.doc, at, "templateRef", "interval", stringNode("1m"), "the default of the built-in metric")
@@ -126,13 +127,15 @@ func successQuery() string {
 
 // failureQuery returns the share of bad responses in percent.
 func failureQuery() string {
-	return fmt.Sprintf("100 * (sum(rate(response_total{%s,classification=\"failure\"}[{{ interval }}])) or vector(0))\n/ "+
+	return fmt.Sprintf("100 * (sum(rate(response_total{%s,classification=\"failure\"}[{{ interval }}])) or "+
+		"vector(0))\n/ "+
 		"sum(rate(response_total{%[1]s}[{{ interval }}]))\n", linkerdSelector)
 }
 
 // latencyQuery returns a quantile of the latency in milliseconds, divided for another unit.
 func latencyQuery(quantile, divisor string) string {
-	return fmt.Sprintf("histogram_quantile(%s,\n  sum by (le) (rate(response_latency_ms_bucket{%s}[{{ interval }}]))\n)%s\n",
+	return fmt.Sprintf("histogram_quantile(%s,\n  "+
+		"sum by (le) (rate(response_latency_ms_bucket{%s}[{{ interval }}]))\n)%s\n",
 		quantile, linkerdSelector, divisor)
 }
 
@@ -147,7 +150,8 @@ func (l Lab) TemplateFile(names []string) string {
 		if name == latencyTemplate {
 			query = latencyQuery("0.99", "")
 		}
-		docs = append(docs, fmt.Sprintf("apiVersion: flagger.app/v1beta1\nkind: MetricTemplate\nmetadata:\n  name: %s\n"+
+		docs = append(docs, fmt.Sprintf("apiVersion: flagger.app/v1beta1\nkind: MetricTemplate\nmetadata:\n"+
+			"  name: %s\n"+
 			"  namespace: %s\nspec:\n  provider:\n    type: prometheus\n    address: %s\n  query: |\n    %s\n", name,
 			l.Namespace, l.Prometheus, strings.ReplaceAll(strings.TrimSuffix(query, "\n"), "\n", "\n    ")))
 	}

@@ -116,7 +116,7 @@ func (e *editor) mapping(old, changed *yaml.Node) {
 	}
 }
 
-// rewrite writes a field anew.
+// rewrite writes a field again.
 func (e *editor) rewrite(key, value *yaml.Node, end int) {
 	line := e.lines[key.Line-1]
 	indent := key.Column - 1
@@ -312,7 +312,7 @@ func (e *editor) literal(old, changed *yaml.Node) {
 	}
 }
 
-// flow writes a mapping in braces anew.
+// flow writes a mapping in braces again.
 func (e *editor) flow(old, changed *yaml.Node) {
 	start, ok := e.offset(old)
 	if !ok {

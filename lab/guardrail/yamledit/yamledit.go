@@ -27,7 +27,7 @@ func Clone(n *yaml.Node) *yaml.Node {
 }
 
 // Apply returns the text with the changes. If the text cannot be edited in place, the document is
-// written anew, with its comments but not its layout.
+// written again, with its comments but not its layout.
 func Apply(text []byte, changes []Change) ([]byte, error) {
 	want, err := expected(text, changes)
 	if err != nil {

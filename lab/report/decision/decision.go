@@ -165,8 +165,8 @@ func (p *page) criteria() {
 		if c.Failed > 0 {
 			result = fmt.Sprintf("failed %d of %d", c.Failed, c.Asked)
 		}
-		rows = append(rows, []string{markdown.Text(c.Name), markdown.Text(bound(q, c.Gate)), fmt.Sprint(c.Asked), result,
-			markdown.Text(value)})
+		rows = append(rows, []string{markdown.Text(c.Name), markdown.Text(bound(q, c.Gate)), fmt.Sprint(c.Asked),
+			result, markdown.Text(value)})
 	}
 	p.Table([]string{"Check", "Has to be", ">Asked", "Result", "Decisive value"}, orNone(rows, 5))
 }

@@ -76,7 +76,8 @@ func guardrailChecks() []Check {
 		{"refusals", "Every gate says no to a version that it is about, and says why; the version is rolled back " +
 			"before it gets a request.", []string{RunRefused}, checkRefusals},
 		{"limits", "Clients' proxies send failed requests again and give up slow ones, as the Canary's annotations " +
-			"say, and a pod's proxy answers 404 to what no route of its Server matches.", []string{RunLimits}, checkLimits},
+			"say, and a pod's proxy answers 404 to what no route of its Server matches.",
+			[]string{RunLimits}, checkLimits},
 		{"rollback-drill", "A rollback drill sends all its probes to the canary and back, and no user's request.",
 			[]string{RunPromote}, checkDrill},
 		{"alerts", "Flagger's alerts are recorded with provider, severity and text.", []string{RunPromote, RunAbort},
