@@ -18,7 +18,8 @@ func newEvidenceCommand(env *Env) *cobra.Command {
 		Short: "Write the go/no-go package of a run folder",
 		Long: "Write what a decision on a release needs, from a run folder: decision, criteria, results of each " +
 			"step, exposure, remediation, conditions of a rollback, a scorecard, and the digests of all files, as " +
-			"Markdown and as one HTML page. What only people can say is left to fill in. --sign signs the digests.\n\n" +
+			"Markdown and as one HTML page. What only people can say is left to fill in. --sign signs the " +
+			"digests.\n\n" +
 			"To check a package: `sha256sum -c evidence/digests.txt` in the run folder, and `openssl pkeyutl -verify " +
 			"-rawin -pubin -inkey public.pem -in digests.txt -sigfile digests.sig` for its signature. `coalmine " +
 			"verify` says whether the logs themselves are true.",
