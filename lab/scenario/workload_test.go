@@ -230,7 +230,7 @@ func TestWorkloadFindings(t *testing.T) {
 			"my.yaml:5: spec.replay.log: logs/access.log: no line of the log can be parsed; line 1: is not a " +
 				"JSON object"},
 		{replayed, "log: logs/access.log", "log: logs/access.log, format: clf",
-			`my.yaml:5: spec.replay.format: "clf" is not common`},
+			`my.yaml:5: spec.replay.format: "clf" is not one of common`},
 		{replayed, "speed: 2", "speed: -2", "my.yaml:5: spec.replay.speed: -2 is not between"},
 		{replayed, "{name: users}", "{name: users, share: 1}",
 			"my.yaml:7: spec.cohorts[0].share: cannot be combined with replay"},

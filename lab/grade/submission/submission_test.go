@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"coalmine/lab/grade/submission"
+	"coalmine/lab/guardrail"
 )
 
 // file is an entry of an archive.
@@ -81,9 +83,9 @@ func read(t testing.TB, name string, data []byte) (map[string][]byte, error) {
 
 func TestArchivesAreRefused(t *testing.T) {
 	const yaml = "kind: Canary\n"
-	many := make([]file, 6000)
+	many := make([]file, guardrail.MaxEntries+1)
 	for i := range many {
-		many[i] = file{name: strings.Repeat("a", i%50+1) + string(rune('0'+i%10)) + "/" + strings.Repeat("b", i/50+1)}
+		many[i] = file{name: fmt.Sprintf("d%d/f%d", i%50, i)}
 	}
 	encrypted := zipped(t, file{name: "a.yaml", text: yaml})
 	encrypted[bytes.Index(encrypted, []byte("PK\x01\x02"))+8] |= 1
@@ -107,7 +109,7 @@ func TestArchivesAreRefused(t *testing.T) {
 		"nested":      {zipped(t, file{name: "a.yaml", text: yaml}, file{name: "b.zip"}), "another archive"},
 		"long":        {zipped(t, file{name: strings.Repeat("a", 300) + ".yaml"}), "path of 305 bytes"},
 		"deep":        {zipped(t, file{name: strings.Repeat("a/", 20) + "a.yaml"}), "deeper than"},
-		"many":        {zipped(t, many...), "more than 5000 entries"},
+		"many":        {zipped(t, many...), fmt.Sprintf("more than %d entries", guardrail.MaxEntries)},
 		"big":         {zipped(t, file{name: "a.yaml", text: strings.Repeat("a", 2<<20)}), "larger than 1048576 bytes"},
 		"encrypted":   {encrypted, "encrypted"},
 		"cut":         {zipped(t, file{name: "a.yaml", text: yaml})[:40], "broken"},

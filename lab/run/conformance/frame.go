@@ -143,7 +143,8 @@ func checkCells(l *Log, found *Findings) {
 			found.Addf("a cell of route %q and cohort %q", c.Route, c.Cohort)
 		}
 		maxFailed := max(c.Errors, c.Denied, c.Limited, c.Slow, c.Wrong, c.Harm+c.ByMesh)
-		if c.N < 1 || c.Bad > c.N || c.Hit > c.N || maxFailed > c.Bad || c.Harm > c.Hit {
+		// An attempt that was sent again may be all that a workload answered in a second.
+		if c.N+c.Retried+c.ProxyRetried < 1 || c.Bad > c.N || c.Hit > c.N || maxFailed > c.Bad || c.Harm > c.Hit {
 			found.Addf("a cell is inconsistent: %+v", c)
 		}
 		n := 0
