@@ -251,10 +251,14 @@ type badRange struct {
 	why      string
 }
 
-func badRanges() []badRange {
+func badRanges(t Tolerance) []badRange {
+	flaky := badRange{"flaky", 0.02, 0.14, "half of four attempts fail, so one request in sixteen does"}
+	if t.SameAgain != "" {
+		flaky = badRange{"flaky", 0.02, 0.62, "half of the attempts fail; " + t.SameAgain}
+	}
 	return []badRange{
 		{"item", 0, 0.02, "nothing is wrong with it"},
-		{"flaky", 0.02, 0.14, "half of four attempts fail, so one request in sixteen does"},
+		flaky,
 		{"slow", 0.98, 1, "the timeout is shorter than any answer"},
 		{"hidden", 0.98, 1, "no route of the Server matches it"},
 	}
@@ -266,7 +270,7 @@ func checkLimits(l *Log, found *Findings) {
 		n[c.Route] += c.N
 		bad[c.Route] += c.Bad
 	}
-	for _, b := range badRanges() {
+	for _, b := range badRanges(l.Tolerance) {
 		share := float64(bad[b.route]) / float64(max(n[b.route], 1))
 		if n[b.route] < minRequests || share < b.min || share > b.max {
 			found.Addf("%d of %d requests on route %s were bad, want %v to %v of them: %s", bad[b.route], n[b.route],

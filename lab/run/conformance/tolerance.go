@@ -29,6 +29,9 @@ type Tolerance struct {
 	Noise Share
 	// Stray is the share of requests that may be routed against the routes.
 	Stray Share
+	// SameAgain says why an attempt that a proxy sends again has the outcome of the first; "" if each
+	// attempt is decided for itself.
+	SameAgain string
 }
 
 // Span is an allowed time, with its reason.
@@ -67,6 +70,7 @@ func Virtual() Tolerance {
 // Real returns the tolerance for clusters in real time, on a machine with two cores.
 func Real() Tolerance {
 	return Tolerance{
+		SameAgain: "the services decide by the number of a request, which an attempt that is sent again keeps",
 		Settle: Span{4 * time.Second, "watches, proxies and the traffic pods' whole seconds are each up to a " +
 			"second late"},
 		Ahead:    Span{2 * time.Second, "proxies may get a change before the runner's watch does"},
