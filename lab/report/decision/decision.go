@@ -271,7 +271,7 @@ func (p *page) remediation() {
 func (p *page) conditions() {
 	p.Heading(2, "Conditions of a rollback")
 	var all []string
-	for _, r := range p.shown() {
+	for _, r := range p.shown()[:min(1, len(p.shown()))] { // every release met the same guardrails
 		threshold := 0
 		for _, c := range r.Timeline.Changes {
 			threshold = max(threshold, c.After.Threshold)
@@ -292,7 +292,6 @@ func (p *page) conditions() {
 				"or when the canary's pods do not get ready before the deadline",
 				format.Plural(threshold, "failed check")))
 		}
-		break // every release of the trial met the same guardrails
 	}
 	p.List(append(all, "A person rolls back when: "+placeholder)...)
 }
