@@ -82,8 +82,9 @@ func hangUp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// patience bounds how long a script waits for a text, also on a busy machine.
-const patience = time.Minute
+// patience bounds how long a script waits for a text: 20 check seeds take half a minute on two idle
+// cores.
+const patience = 3 * time.Minute
 
 // shows TEXT... waits until the terminal shows all texts; with ! until it shows none of them.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
