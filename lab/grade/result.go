@@ -193,6 +193,9 @@ func withoutSeeds(text string, c *score.Card) string {
 func (p *Part) fill(c *score.Card) {
 	p.Outcome, p.Points, p.Max, p.Own = c.Outcome, c.Points, c.MaxPoints, c.Own
 	p.Reason = withoutSeeds(c.Reason, c)
+	if _, rest, ok := strings.Cut(p.Reason, ", without check seeds: "); ok {
+		p.Reason = rest // a card calls its own seeds practice seeds; here they are the secret ones
+	}
 	p.HarmAvoided, p.Skill = c.Harm.Avoided, c.Skill
 	p.Items, p.Runs = nil, runsOf(c)
 	for _, i := range c.Items {
