@@ -368,7 +368,8 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 		response.Header = filter(filter(response.Header, to.ResponseHeaders), c.rule.ResponseHeaders)
 	case j.request.Context().Err() != nil:
 		return nil, err
-	case !sent:
+	case !sent || isConnectError(err):
+		// The latter: an idle connection was closed by its server, and none can replace it.
 		return nil, r.unreachable(c, err)
 	default:
 		response = synthetic(j.request, http.StatusBadGateway,
@@ -398,6 +399,12 @@ func (r *router) recordLatency(c choice, now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.load.End(now, now-c.pickedAt)
+}
+
+// isConnectError reports whether a request failed because its endpoint cannot be connected to.
+func isConnectError(err error) bool {
+	var e *connectError
+	return errors.As(err, &e)
 }
 
 // unreachable backs off from an endpoint.

@@ -191,12 +191,23 @@ func (p *Proxy) newEndpoint(d mesh.Destination) *endpoint {
 func newTransport(dial func(ctx context.Context, address string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return dial(ctx, address)
+			conn, err := dial(ctx, address)
+			if err != nil {
+				return nil, &connectError{err}
+			}
+			return conn, nil
 		},
 		MaxIdleConnsPerHost: idleConnections, IdleConnTimeout: idleClient, DisableCompression: true,
 		MaxResponseHeaderBytes: maxHeader, ExpectContinueTimeout: connectTimeout,
 	}
 }
+
+// connectError says that there is no connection to an endpoint: no request was sent.
+type connectError struct{ cause error }
+
+func (e *connectError) Error() string { return e.cause.Error() }
+
+func (e *connectError) Unwrap() error { return e.cause }
 
 var errNoCertificate = errors.New("the proxy has no certificate yet")
 
