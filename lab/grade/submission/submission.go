@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"coalmine/lab/guardrail"
 	"coalmine/lab/input"
@@ -112,7 +113,11 @@ func list(ctx context.Context, base, arg string, one bool) ([]Submission, error)
 		if strings.HasPrefix(e.Name(), ".") || e.Name() == junkFolder {
 			continue
 		}
-		if s, ok := of(path, e.Name(), e.IsDir()); ok {
+		s, ok := of(path, e.Name(), e.IsDir())
+		if !ok && e.Type()&os.ModeSymlink != 0 {
+			s, ok = of(path, e.Name(), true) // to be refused with a reason
+		}
+		if ok {
 			all = append(all, s)
 		}
 	}
@@ -123,6 +128,9 @@ func list(ctx context.Context, base, arg string, one bool) ([]Submission, error)
 // a list of names.
 func of(dir, name string, folder bool) (s Submission, ok bool) {
 	s = Submission{Name: name, Paths: []string{filepath.Join(dir, name)}}
+	if !utf8.ValidString(name) {
+		s.Problem = fmt.Sprintf("the name %q is not UTF-8: rename it", name)
+	}
 	stem := name
 	switch {
 	case folder:
