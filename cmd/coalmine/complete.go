@@ -27,7 +27,7 @@ func (env *Env) setCompletion(root *cobra.Command) {
 			cmd.ValidArgsFunction = env.completeRunFolder(len(words) - 1)
 		}
 		for flag, complete := range env.flagCompletions() {
-			own := cmd.Name() == "load" && flag == "format" // it has fewer than reports on runs
+			own := flag == "format" && (cmd.Name() == "load" || cmd.Name() == "quiz") // not those of reports
 			if f := cmd.Flags().Lookup(flag); f != nil && !own {
 				_ = cmd.RegisterFlagCompletionFunc(flag, complete) // fails only for flags that do not exist
 			}

@@ -4,14 +4,14 @@ import (
 	"strings"
 
 	"coalmine/lab/input"
-	"coalmine/lab/scenario"
 )
 
 // ParseAnswers reads answers: a line for each, as "B", "2: B" or "2. the text of an option". Blank
-// lines and those that begin with # do not count. Lines without a number are answers in order. The
-// name is that of the file, for errors.
-func ParseAnswers(name, text string, q *scenario.Quiz) ([]string, error) {
-	answers := make([]string, len(q.Questions))
+// lines and those that begin with # do not count. Lines without a number are answers in order; a
+// decimal such as 2.5 is no number of a question. The name is that of the file, for
+// errors.
+func ParseAnswers(name, text string, questions int) ([]string, error) {
+	answers := make([]string, questions)
 	next := 0
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -42,7 +42,7 @@ func number(line string) (index int, rest string) {
 		return -1, line
 	}
 	after := strings.TrimLeft(line[digits:], " ")
-	if after == "" || !strings.ContainsRune(":.)", rune(after[0])) {
+	if after == "" || !strings.ContainsRune(":.)", rune(after[0])) || isDecimal(after) {
 		return -1, line
 	}
 	n := 0
@@ -53,4 +53,9 @@ func number(line string) (index int, rest string) {
 		return -1, line
 	}
 	return n - 1, strings.TrimSpace(after[1:])
+}
+
+// isDecimal reports whether what follows a number is the fraction of a decimal.
+func isDecimal(after string) bool {
+	return len(after) > 1 && after[0] == '.' && after[1] >= '0' && after[1] <= '9'
 }

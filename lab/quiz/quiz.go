@@ -1,15 +1,15 @@
-// Package quiz shuffles, grades and exports the quizzes of scenarios.
+// Package quiz shuffles and grades the quizzes of scenarios, answers questions from the learner's
+// own run, and exchanges quizzes with other programs.
 package quiz
 
 import (
 	"cmp"
-	"fmt"
-	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
-	"coalmine/lab/format"
+	"coalmine/lab/quiz/expr"
 	"coalmine/lab/scenario"
 )
 
@@ -20,16 +20,32 @@ func Shuffle(q *scenario.Quiz, seed uint64) *scenario.Quiz {
 	used := map[int]int{}
 	shuffled := &scenario.Quiz{}
 	for _, question := range q.Questions {
-		right := slices.IndexFunc(question.Options, func(o string) bool { return o == answerOf(question) })
-		others := slices.Delete(slices.Clone(question.Options), right, right+1)
-		r.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-		at := place(len(question.Options), used, r)
-		used[at]++
-		options := slices.Insert(others, at, question.Options[right])
-		question.Options, question.Answer = options, scenario.Letter(at)
-		shuffled.Questions = append(shuffled.Questions, question)
+		order := r.Perm(len(question.Options))
+		if question.Kind == scenario.KindSingle && len(question.Answers) == 1 {
+			right := slices.IndexFunc(order, question.IsRight)
+			at := place(len(order), used, r)
+			order[right], order[at] = order[at], order[right]
+			used[at]++
+		}
+		shuffled.Questions = append(shuffled.Questions, reorder(question, order))
 	}
 	return shuffled
+}
+
+// reorder puts the options of a question in an order, given by their indices.
+func reorder(q scenario.Question, order []int) scenario.Question {
+	if !q.Kind.HasOptions() {
+		return q
+	}
+	var options, answers []string
+	for to, from := range order {
+		options = append(options, q.Options[from])
+		if q.IsRight(from) {
+			answers = append(answers, scenario.Letter(to))
+		}
+	}
+	q.Options, q.Answers = options, answers
+	return q
 }
 
 // place picks one of the positions that were used least.
@@ -39,63 +55,106 @@ func place(options int, used map[int]int, r *rand.Rand) int {
 	return order[0]
 }
 
-// answerOf is the text of the right option.
-func answerOf(q scenario.Question) string { return q.Options[q.Answer[0]-'A'] }
-
-// Result is what answers were worth.
-type Result struct {
-	Right     int      `json:"right"`
-	Of        int      `json:"of"`
-	Questions []Answer `json:"questions"`
+// Asked is a question with its answer, also if that comes from a run.
+type Asked struct {
+	scenario.Question
+	// Number is that of the question in its quiz, from 1.
+	Number int
+	// Open says why the question cannot be graded, "" if it can.
+	Open string
 }
 
-// Answer is one answer with what it was worth.
-type Answer struct {
-	// Number is that of the question, from 1.
-	Number   int    `json:"question"`
-	Given    string `json:"given,omitempty"`
-	Right    bool   `json:"right"`
-	Expected string `json:"expected"`
-	Why      string `json:"why"`
-}
+// needsRun is why a question about a run is open without one.
+const needsRun = "its answer comes from your own run"
 
-// Grade compares answers, one for each question, with the quiz. An answer is a letter, or the text of
-// an option; "" is none.
-func Grade(q *scenario.Quiz, answers []string) Result {
-	r := Result{Of: len(q.Questions)}
+// Resolve answers the questions about the learner's run from its facts; without facts they stay open.
+func Resolve(q *scenario.Quiz, f *expr.Facts) []Asked {
+	var all []Asked
 	for i, question := range q.Questions {
-		a := Answer{Number: i + 1, Expected: question.Answer, Why: question.Why}
-		if i < len(answers) {
-			a.Given = answers[i]
-		}
-		if a.Right = isRight(question, a.Given); a.Right {
-			r.Right++
-		}
-		r.Questions = append(r.Questions, a)
+		a := Asked{Question: question, Number: i + 1}
+		a.Open = a.resolve(f)
+		all = append(all, a)
 	}
-	return r
+	return all
 }
 
-func isRight(q scenario.Question, given string) bool {
-	return strings.EqualFold(given, q.Answer) || plain(given) == plain(answerOf(q))
+// At keeps the questions of a checkpoint.
+func At(all []Asked, at scenario.Checkpoint) []Asked {
+	var kept []Asked
+	for _, a := range all {
+		if a.At == at {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// resolve fills in the answer, and returns why there is none.
+func (a *Asked) resolve(f *expr.Facts) string {
+	if a.Expression == "" && a.When == "" {
+		return ""
+	}
+	switch {
+	case f == nil:
+		return needsRun
+	case !f.Run.Played:
+		return "the faulty version was not played with your guardrails"
+	}
+	if a.When != "" {
+		if applies, err := evaluate(a.When, expr.ResultBool, f, (*expr.Expression).Bool); err != nil {
+			return err.Error()
+		} else if !applies {
+			return "it does not apply to your run"
+		}
+	}
+	if a.Expression == "" {
+		return ""
+	}
+	if a.Kind == scenario.KindNumber {
+		n, err := evaluate(a.Expression, expr.ResultNumber, f, (*expr.Expression).Number)
+		if err != nil {
+			return err.Error()
+		}
+		a.Value = math.Round(n*1000) / 1000
+		return ""
+	}
+	texts, err := evaluate(a.Expression, expr.ResultText, f, (*expr.Expression).Texts)
+	if err != nil {
+		return err.Error()
+	}
+	return a.setTexts(texts)
+}
+
+func evaluate[T any](text string, r expr.Result, f *expr.Facts, of func(*expr.Expression, *expr.Facts) (T, error),
+) (T, error) {
+	e, err := expr.Compile(text, r)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return of(e, f)
+}
+
+// setTexts takes the texts that an expression gave as answers, or the letters of the options with
+// these texts.
+func (a *Asked) setTexts(texts []string) string {
+	if !a.Kind.HasOptions() {
+		a.Answers = texts
+		return ""
+	}
+	a.Answers = nil
+	for i, o := range a.Options {
+		if slices.ContainsFunc(texts, func(t string) bool { return plain(t) == plain(o) }) {
+			a.Answers = append(a.Answers, scenario.Letter(i))
+		}
+	}
+	if len(a.Answers) == 0 {
+		return "none of the options is right for your run"
+	}
+	return ""
 }
 
 // plain is a text without what does not distinguish options.
 func plain(s string) string {
 	return strings.ToLower(strings.TrimSuffix(strings.Join(strings.Fields(s), " "), "."))
-}
-
-// Text writes a result: a line for each question, and why the right answer is right where another
-// was given.
-func Text(w io.Writer, r Result) error {
-	for _, a := range r.Questions {
-		given := cmp.Or(a.Given, "no answer")
-		if a.Right {
-			fmt.Fprintf(w, "✓ %d. %s\n", a.Number, format.Clean(given))
-			continue
-		}
-		fmt.Fprintf(w, "✗ %d. %s; right is %s. %s\n", a.Number, format.Clean(given), a.Expected, a.Why)
-	}
-	_, err := fmt.Fprintf(w, "%d of %d correct\n", r.Right, r.Of)
-	return err
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"coalmine/lab/quiz"
+	"coalmine/lab/quiz/expr"
 	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
@@ -40,7 +43,16 @@ func library(t *testing.T) map[string]*scenario.Quiz {
 	return all
 }
 
-func answer(q scenario.Question) string { return q.Options[q.Answer[0]-'A'] }
+func answer(q scenario.Question) string {
+	var all []string
+	for i, o := range q.Options {
+		if q.IsRight(i) {
+			all = append(all, o)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "|")
+}
 
 // TestShuffle checks that shuffled questions are the same ones, that no letter is right much more often
 // than another, and that a seed decides.
@@ -49,10 +61,13 @@ func TestShuffle(t *testing.T) {
 		orders := map[string]bool{}
 		for seed := range uint64(40) {
 			got := quiz.Shuffle(q, seed)
-			letters := map[string]int{}
+			letters, single := map[string]int{}, 0
 			order := ""
 			for i, question := range got.Questions {
-				letters[question.Answer]++
+				if question.Kind == scenario.KindSingle && question.Expression == "" {
+					letters[question.Answers[0]]++
+					single++
+				}
 				order += strings.Join(question.Options, "|")
 				want := q.Questions[i]
 				if answer(question) != answer(want) || question.Question != want.Question {
@@ -64,8 +79,8 @@ func TestShuffle(t *testing.T) {
 				}
 			}
 			for letter, n := range letters {
-				if most := (len(got.Questions) + 2) / 3; n > most {
-					t.Errorf("%s, seed %d: %s is right %d times of %d", name, seed, letter, n, len(got.Questions))
+				if most := (single + 2) / 3; n > most {
+					t.Errorf("%s, seed %d: %s is right %d times of %d", name, seed, letter, n, single)
 				}
 			}
 			if diff := cmp.Diff(got, quiz.Shuffle(q, seed)); diff != "" {
@@ -79,73 +94,148 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-var two = &scenario.Quiz{Questions: []scenario.Question{
-	{Question: "Which?", Options: []string{"One {x}.", "Two: ~ = #"}, Answer: "B", Why: "Because {of} it."},
-	{Question: "Why?", Options: []string{"a", "b", "c"}, Answer: "A", Why: "So."},
-}}
+// kinds has a question of each kind.
+func kinds() *scenario.Quiz {
+	return &scenario.Quiz{Questions: []scenario.Question{
+		{Kind: scenario.KindSingle, Question: "Which?", Options: []string{"One {x}.", "Two: ~ = #"},
+			Answers: []string{"B"}, Why: "Because {of} it."},
+		{Kind: scenario.KindMultiple, Question: "Which two?", Options: []string{"a", "b", "c"},
+			Answers: []string{"A", "C"}, Why: "So."},
+		{Kind: scenario.KindNumber, Question: "How many?", Value: 12, Tolerance: 0.05, Relative: true,
+			Unit: "requests a second", Why: "So."},
+		{Kind: scenario.KindText, Question: "What first?", Answers: []string{"abort", "roll back"}, Why: "So."},
+		{Kind: scenario.KindNumber, Question: "At which weight?", Expression: "run.weight_at_abort",
+			When: "run.rolled_back", Tolerance: 1, Unit: "%", At: scenario.CheckpointPredict, Gate: true, Why: "So."},
+		{Kind: scenario.KindSingle, Question: "Who was hurt most?", Options: []string{"free", "premium"},
+			Expression: "run.cohorts[0].name", Why: "So."},
+		{Kind: scenario.KindText, Question: "Who was hurt?", Expression: "run.cohorts.map(c, c.name)", Why: "So.",
+			At: scenario.CheckpointVerdict},
+	}}
+}
+
+func rolledBack() *expr.Facts {
+	return &expr.Facts{Run: expr.Run{Played: true, RolledBack: true, WeightAtAbort: 25,
+		Cohorts: []expr.Group{{Name: "premium", Harm: 9}, {Name: "free"}}}}
+}
 
 func TestGrade(t *testing.T) {
+	q := kinds()
 	for text, want := range map[string]int{
-		"B\nA\n":               2,
-		"# mine\n\n2. a\n1) b": 2,
-		"1: two: ~ = #":        1,
-		"2: C":                 0,
-		"":                     0,
-		"1: One  {x}\n2:  A":   1,
-		"two:  ~ = #\n  a  ":   2,
+		"B\nA C\n12.5\nabort\n25\nB\nfree":            7,
+		"# mine\n\n2. a; c\n1) two: ~ = #":            2,
+		"2: ca":                                       1,
+		"2: A, B, C\n3: 12.7 requests\n4: aborts":     0,
+		"3: 11,4 requests a second\n4:  Roll-back.":   2,
+		"1: C\n2: A\n5: 26 %\n6: Premium\n7: PREMIUM": 3,
+		"5: 25 percent\n6: A\n7: nobody":              0,
+		"":                                            0,
 	} {
-		answers, err := quiz.ParseAnswers("answers", text, two)
+		answers, err := quiz.ParseAnswers("answers", text, len(q.Questions))
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
-		if r := quiz.Grade(two, answers); r.Right != want || r.Of != 2 {
+		r := quiz.Grade(quiz.Resolve(q, rolledBack()), answers)
+		if r.Right != want || r.Of != 7 || r.Open != 0 {
 			t.Errorf("%q: %d of %d right, want %d", text, r.Right, r.Of, want)
 		}
 	}
 	for text, want := range map[string]string{
-		"3: A":         "answers:1: there is no question 3",
-		"A\nB\nC":      "answers:3: there is no question 3",
+		"8: A":         "answers:1: there is no question 8",
+		"A\n7: B\nC":   "answers:3: there is no question 8",
 		"\n1: A\n1: B": "answers:3: question 1 is answered a second time",
 	} {
-		if _, err := quiz.ParseAnswers("answers", text, two); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := quiz.ParseAnswers("answers", text, len(q.Questions)); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+	if got, err := quiz.ParseAnswers("answers", "2.5\n1.5 s", 3); err != nil || got[0] != "2.5" || got[1] != "1.5 s" {
+		t.Errorf("decimals are %q, error %v", got, err)
+	}
+}
+
+// TestOpen checks that a question whose answer is not known counts neither for nor against.
+func TestOpen(t *testing.T) {
+	stuck, other := rolledBack(), rolledBack()
+	stuck.Run.RolledBack = false
+	other.Run.Cohorts = other.Run.Cohorts[:0]
+	for name, test := range map[string]struct {
+		facts *expr.Facts
+		open  []string
+	}{
+		"no run":         {nil, []string{"", "", "", "", "your own run", "your own run", "your own run"}},
+		"not played":     {&expr.Facts{}, []string{"", "", "", "", "not played", "not played", "not played"}},
+		"no rollback":    {stuck, []string{"", "", "", "", "does not apply", "", ""}},
+		"without anyone": {other, []string{"", "", "", "", "", "index out of bounds", "gives no text"}},
+	} {
+		all := quiz.Resolve(kinds(), test.facts)
+		r := quiz.Grade(all, []string{"B"})
+		open := 0
+		for i, a := range r.Questions {
+			if test.open[i] != "" {
+				open++
+			}
+			if (a.Open == "") != (test.open[i] == "") || !strings.Contains(a.Open, test.open[i]) {
+				t.Errorf("%s: question %d is open: %q, want %q", name, i+1, a.Open, test.open[i])
+			}
+		}
+		if r.Right != 1 || r.Open != open || r.Of != 7-open {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestParseNumber(t *testing.T) {
+	for text, want := range map[string]float64{"25": 25, " 25 % ": 25, "25%": 25, "-3": -3, "−3": -3, "1 234": 1234,
+		"1\u202f234": 1234, "1,234": 1234, "0,125": 0.125, "1,5": 1.5, "1,234.5": 1234.5, "7.": 7} {
+		if got, ok := quiz.ParseNumber(text, "% of the traffic"); !ok || got != want {
+			t.Errorf("%q is %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for text, want := range map[string]float64{"1m30s": 90, "1 min 30 s": 90, "01:30": 90, "90 s": 90, "90": 90,
+		"1.5m": 90} {
+		if got, ok := quiz.ParseNumber(text, "s"); !ok || got != want {
+			t.Errorf("%q is %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "many", "25 apples", "1e400", "1.2.3", "12:5", "inf", "0x10", "2 or 3"} {
+		if got, ok := quiz.ParseNumber(text, "%"); ok {
+			t.Errorf("%q is the number %v", text, got)
 		}
 	}
 }
 
 func TestExport(t *testing.T) {
-	for format, want := range map[string]string{
-		quiz.FormatText: "1. Which?\n   A. One {x}.\n   B. Two: ~ = #\n\n2. Why?\n   A. a\n   B. b\n   C. c\n\n",
-		quiz.FormatGIFT: `$CATEGORY: coalmine/A quiz
-
-::A quiz 1:: Which? {
-	~One \{x\}.
-	=Two\: \~ \= \#
-	####Because \{of\} it.
-}
-
-::A quiz 2:: Why? {
-	=a
-	~b
-	~c
-	####So.
-}
-
-`,
-		quiz.FormatText2QTI: "Quiz title: A quiz\n\n1. Which?\n... Because {of} it.\na) One {x}.\n*b) Two: ~ = #\n\n" +
-			"2. Why?\n... So.\n*a) a\nb) b\nc) c\n\n",
-		quiz.FormatMarkdown: "# Quiz: A quiz\n\n1. Which?\n   A. One {x}.\n   B. Two: ~ = #\n\n2. Why?\n   A. a\n" +
-			"   B. b\n   C. c\n\n## Answer key\n\n1. B. Because {of} it.\n2. A. So.\n",
-	} {
+	for format, open := range map[string]bool{quiz.FormatText: true, quiz.FormatMarkdown: true, quiz.FormatGIFT: false,
+		quiz.FormatText2QTI: false, quiz.FormatYAML: true} {
+		facts := rolledBack()
+		if open {
+			facts = nil
+		}
 		var b bytes.Buffer
-		if err := quiz.Export(&b, format, "A quiz", two); err != nil {
+		if err := quiz.Export(&b, format, "A quiz", quiz.Resolve(kinds(), facts)); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, b.String()); diff != "" {
+		name := filepath.Join("testdata", "kinds."+format)
+		if os.Getenv("UPDATE_GOLDEN") != "" {
+			if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), b.String()); diff != "" {
 			t.Errorf("%s:\n%s", format, diff)
 		}
 	}
-	if err := quiz.Export(&bytes.Buffer{}, "qti", "A quiz", two); err == nil {
+	if err := quiz.Export(&bytes.Buffer{}, "xls", "A quiz", nil); err == nil {
 		t.Error("an unknown format is accepted")
+	}
+	small := &scenario.Quiz{Questions: []scenario.Question{{Kind: scenario.KindNumber, Question: "x", Value: 1e-5}}}
+	if err := quiz.Export(&bytes.Buffer{}, quiz.FormatQTI, "A quiz", quiz.Resolve(small, nil)); err == nil ||
+		!strings.Contains(err.Error(), "question 1: Canvas cannot compare") {
+		t.Errorf("a number that Canvas cannot compare: error %v", err)
 	}
 }

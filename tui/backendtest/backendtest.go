@@ -27,6 +27,8 @@ type Backend struct {
 	PlayErr, EditErr error
 	// Hold keeps trials unfinished: the feed stays open after the first events.
 	Hold bool
+	// Questions are those of the quiz; nil stands for two.
+	Questions []scenario.Question
 	// Entries are the progress.
 	Entries map[string]progress.Entry
 	// Note is returned with the progress.
@@ -95,11 +97,16 @@ func (h *Backend) Briefing(string) (scenario.Briefing, error) {
 
 // Quiz implements [backend.Library].
 func (h *Backend) Quiz(string) (*scenario.Quiz, error) {
+	if h.Questions != nil {
+		return &scenario.Quiz{Questions: h.Questions}, nil
+	}
 	return &scenario.Quiz{Questions: []scenario.Question{
-		{Question: "What does the average show?", Options: []string{"75 %", "99.5 %", "98 %"}, Answer: "B",
+		{Kind: scenario.KindSingle, Question: "What does the average show?",
+			Options: []string{"75 %", "99.5 %", "98 %"}, Answers: []string{"B"},
 			Why: "Two percent of a quarter is half a percent."},
-		{Question: "What does Flagger do with no value?", Options: []string{"It passes.", "It fails the check."},
-			Answer: "B", Why: "No value is a failed check."},
+		{Kind: scenario.KindSingle, Question: "What does Flagger do with no value?",
+			Options: []string{"It passes.", "It fails the check."}, Answers: []string{"B"},
+			Why: "No value is a failed check."},
 	}}, nil
 }
 

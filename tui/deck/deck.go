@@ -28,6 +28,8 @@ type Options struct {
 	Card func(*liverun.Trial) screen.Screen
 	// Paused starts the deck paused.
 	Paused bool
+	// Hold returns where the first run stops for something else, nil if nowhere; it may be nil.
+	Hold func(*recording.Recording) *Hold
 }
 
 // Deck is the screen.
@@ -161,6 +163,8 @@ func (d *Deck) Update(msg tea.Msg) tea.Cmd {
 		return d.onBatch(msg)
 	case Jump:
 		return d.jump(msg)
+	case Resume:
+		return d.resume(msg)
 	case tea.KeyPressMsg:
 		return d.key(msg)
 	case tea.MouseClickMsg:
@@ -183,6 +187,9 @@ func (d *Deck) onTick(t tick) tea.Cmd {
 	}
 	d.last = t.at
 	d.Advance(dt)
+	if cmd := d.held(false); cmd != nil {
+		return cmd
+	}
 	return d.next()
 }
 
@@ -219,6 +226,9 @@ func (d *Deck) onBatch(b liverun.Batch) tea.Cmd {
 	d.position()
 	if d.clock.live {
 		d.clock.at = d.end()
+		if cmd := d.held(false); cmd != nil {
+			return cmd
+		}
 	}
 	if r := d.rec(); r != nil && r.Complete() && !d.userSet {
 		d.clock.speed = fittingSpeed(r.End() - r.Timeline().Released.At)
@@ -289,6 +299,9 @@ func (d *Deck) card() tea.Cmd {
 	if d.opts.Card == nil || d.trial.Card == nil {
 		return nil
 	}
+	if cmd := d.held(true); cmd != nil {
+		return cmd
+	}
 	return screen.Open(d.opts.Card(d.trial))
 }
 
@@ -350,6 +363,9 @@ func (d *Deck) growing() bool {
 func (d *Deck) seek(to time.Duration) tea.Cmd {
 	d.positioned, d.userSet = true, true
 	d.clock.seek(to, d.end())
+	if cmd := d.held(false); cmd != nil {
+		return cmd
+	}
 	return d.startTicks()
 }
 

@@ -63,6 +63,11 @@ type Exercise struct {
 	lastTrial                *model.Trial
 	files                    []model.File
 	hintCost, previousPoints int
+
+	// given are the answers to questions of the quiz by their numbers, passed the checkpoints that the
+	// learner went by.
+	given  map[int]given
+	passed []scenario.Checkpoint
 }
 
 // New returns an exercise. ctx ends its trials.
@@ -129,11 +134,16 @@ func (ex *Exercise) open() tea.Msg {
 	return m
 }
 
-// play creates the workspace if there is none, lints the guardrails, and starts a trial.
+// play asks what has to be asked before the rollout, and starts a trial.
 func (ex *Exercise) play(above int, fromEditor bool) tea.Cmd {
 	if ex.busy != "" {
 		return nil
 	}
+	return ex.predict(func() tea.Cmd { return ex.start(above, fromEditor) })
+}
+
+// start creates the workspace if there is none, lints the guardrails, and starts a trial.
+func (ex *Exercise) start(above int, fromEditor bool) tea.Cmd {
 	ex.busy, ex.notice, ex.edited = "checking your guardrails", "", false
 	return func() tea.Msg {
 		m := began{exercise: ex, above: above, fromEditor: fromEditor}
@@ -245,7 +255,8 @@ func (ex *Exercise) onBegan(m began) tea.Cmd {
 		steps = append(steps, screen.Close)
 	}
 	t := m.playing.Trial
-	steps = append(steps, screen.Open(deck.New(t, deck.Options{Run: t.DefaultRun(), Card: ex.newCard})))
+	steps = append(steps, screen.Open(deck.New(t, deck.Options{Run: t.DefaultRun(), Card: ex.verdict,
+		Hold: ex.hold(t)})))
 	if again {
 		steps = append(steps, screen.Open(newWait(ex)))
 	}
@@ -268,6 +279,7 @@ func (ex *Exercise) onBatch(b liverun.Batch) tea.Cmd {
 	ex.lastTrial = &model.Trial{Scenario: ex.scenario, Card: *c, Runs: results(b.Trial),
 		Guardrails: ex.playing.Guardrails}
 	ex.files = ex.lastTrial.Files()
+	ex.judgePredictions()
 	ex.hintCost = scenario.HintCost(ex.entry.Hints, c.MaxPoints)
 	name := ex.scenario.Name
 	return func() tea.Msg {

@@ -56,7 +56,7 @@ func (w *wait) trial() *liverun.Trial { return w.exercise.playing.Trial }
 
 func (w *wait) over() tea.Cmd {
 	if t := w.trial(); t.Card != nil {
-		return screen.Replace(w.exercise.newCard(t))
+		return screen.Replace(w.exercise.verdict(t))
 	}
 	return nil
 }

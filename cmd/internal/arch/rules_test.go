@@ -52,7 +52,7 @@ func rules() []rule {
 		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/input/yamlpos", "loadgen"}},
 		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
-		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/scenario/v1alpha1", "lab/service",
+		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/quiz/expr", "lab/scenario/v1alpha1", "lab/service",
 			"lab/input/yamlpos", "loadgen", "loadgen/accesslog", "loadgen/rng", "scenarios"}},
 		{pkg: "lab/guardrail/admission", imports: []string{"lab/input/yamlpos"}},
 		{pkg: "lab/guardrail/yamledit"},
@@ -154,7 +154,7 @@ func rules() []rule {
 		{pkg: "lab/report", imports: views("lab/report/*")},
 		{pkg: "lab/report/*", imports: views("lab/report/*")},
 		{pkg: "tui", imports: views("tui/*", "lab/report")},
-		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/report/model")},
+		{pkg: "tui/*", imports: views("tui/*", "lab/progress", "lab/quiz", "lab/quiz/expr", "lab/report/model")},
 
 		{pkg: "cmd/internal/cli", imports: []string{"lab/input"}},
 		{pkg: "cmd/internal/podcmd", imports: []string{"cmd/internal/cli", "lab/cluster/agent", "lab/cluster/agent/*",
@@ -176,7 +176,9 @@ func rules() []rule {
 
 		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/timeline"}},
-		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/scenario"}},
+		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/quiz/expr", "lab/scenario",
+			"lab/verdict/score", "lab/verdict/timeline"}},
+		{pkg: "lab/quiz/expr"},
 		{pkg: "lab/run/evidence", imports: []string{"lab/input", "lab/report/decision", "lab/report/model"}},
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
