@@ -75,8 +75,15 @@ func checkQueries(l *Log, found *Findings) {
 	for _, c := range facts[event.Canary](l) {
 		maxFailed = max(maxFailed, c.FailedChecks)
 	}
-	if failing != maxFailed {
-		found.Addf("%d queries failed their checks, Flagger counted %d failed checks", failing, maxFailed)
+	halted := 0
+	for _, g := range facts[event.Gate](l) {
+		if g.Hook == "rollout" && !g.Passed {
+			halted++ // Flagger counts it, and asks no query in that interval
+		}
+	}
+	if failing+halted != maxFailed {
+		found.Addf("%d queries and %d gates failed their checks, Flagger counted %d failed checks", failing, halted,
+			maxFailed)
 	}
 }
 
@@ -102,7 +109,7 @@ func checkPolicy(l *Log, found *Findings) {
 	}
 	for cohort := range n {
 		switch out := slices.Contains(away, cohort); {
-		case !out && denied[cohort] > 0:
+		case !out && float64(denied[cohort]) > l.Tolerance.Stray.Of*float64(n[cohort]):
 			found.Addf("%d of %d requests of cohort %s were denied", denied[cohort], n[cohort], cohort)
 		case out && (n[cohort] < minCohortRequests || float64(n[cohort]-denied[cohort]) > l.Tolerance.Noise.Of*
 			float64(n[cohort])):
@@ -162,6 +169,14 @@ func gateCalls() []gateCall {
 	}
 }
 
+// justRouted reports whether at is so soon after the canary's first step that it has answered few
+// requests. Flagger's next interval begins at once if a gate before the first step took longer than
+// one.
+func (l *Log) justRouted(at time.Duration) bool {
+	stepped, _, ok := first(l, func(c event.Canary) bool { return c.Weight > 0 })
+	return ok && at >= stepped && at < stepped+l.Tolerance.Follow.Duration
+}
+
 func checkGates(l *Log, found *Findings) {
 	for at, g := range facts[event.Gate](l) {
 		if g.Reason == "" || g.Passed != (g.Status == 200) || g.Canary != l.service() ||
@@ -178,7 +193,10 @@ func checkGates(l *Log, found *Findings) {
 	}
 	for _, c := range gateCalls() {
 		of := func(g event.Gate) bool { return g.Name == c.gate && g.Hook == c.hook }
-		_, a, ok := first(l, of)
+		at, a, ok := first(l, of)
+		if ok && c.hook == "rollout" && l.justRouted(at) {
+			_, a, ok = first(l, func(g event.Gate) bool { return of(g) && g.Passed })
+		}
 		_, b, _ := last(l, l.end(), of)
 		switch {
 		case !ok:

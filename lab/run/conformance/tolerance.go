@@ -27,7 +27,8 @@ type Tolerance struct {
 	Slack Span
 	// Noise is the share of requests that may fail although the services are healthy.
 	Noise Share
-	// Stray is the share of requests that may be routed against the routes.
+	// Stray is the share of requests that may be routed against the routes, or denied against the
+	// policies.
 	Stray Share
 	// SameAgain says why an attempt that a proxy sends again has the outcome of the first; "" if each
 	// attempt is decided for itself.
@@ -81,6 +82,7 @@ func Real() Tolerance {
 		Boot:     Span{0, "a run starts when its services are ready"},
 		Slack:    Span{45 * time.Second, "the traffic pods have to stop, report their totals and end"},
 		Noise:    Share{0.005, "a machine of two cores stalls now and then, and a connection is cut when its pod ends"},
-		Stray:    Share{0.005, "a proxy that does not know a change yet follows the previous route"},
+		Stray: Share{0.005, "a proxy that does not know a change yet follows the previous route, and a connection " +
+			"that was silent for ten seconds is opaque: it follows no route and has no identity"},
 	}
 }
