@@ -1,6 +1,9 @@
 package mesh
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 // Accrual configures the circuit breaker of every endpoint of a Service: the annotations
 // balancer.linkerd.io/failure-accrual-* (linkerd2, policy-controller/k8s/index/src/outbound/
@@ -13,6 +16,19 @@ type Accrual struct {
 	MinPenalty, MaxPenalty time.Duration
 	// Jitter is the share of a penalty that is added at most, at random.
 	Jitter float64
+	// Rate also trips the breaker; nil is the mode consecutive, otherwise the mode is unified.
+	Rate *SuccessRate
+}
+
+// equal reports whether two configurations, which may be nil, are the same.
+func (a *Accrual) equal(b *Accrual) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.Rate, y.Rate = nil, nil
+	sameRate := a.Rate == b.Rate || a.Rate != nil && b.Rate != nil && *a.Rate == *b.Rate
+	return x == y && sameRate
 }
 
 // DefaultAccrual returns the parameters without annotations.
@@ -26,8 +42,9 @@ func DefaultAccrual() Accrual {
 type breaker struct {
 	state    breakerState
 	failures int
-	// trips counts the penalties since the breaker was last closed.
-	trips int
+	rate     rateWindow
+	// penalties counts those since the breaker was last closed.
+	penalties int
 }
 
 type breakerState uint8
@@ -52,22 +69,40 @@ func (b *breaker) begin() {
 }
 
 // end counts a response. If it opens the breaker, it returns the penalty, with random bits for its
-// jitter.
-func (b *breaker) end(a *Accrual, failure bool, random uint64) (penalty time.Duration, opened bool) {
-	switch {
-	case b.state == breakerOpen || b.state == breakerProbation:
+// jitter. On probation the next response decides, whichever request it is for.
+func (b *breaker) end(now time.Duration, a *Accrual, status int, random uint64) (penalty time.Duration, opened bool) {
+	failure := Classify(status) == "failure"
+	switch b.state {
+	case breakerOpen:
 		return 0, false // the response to a request from before the penalty
-	case !failure:
-		*b = breaker{}
-		return 0, false
-	case b.state == breakerClosed:
-		if b.failures++; b.failures < a.MaxFailures || a.MaxFailures == 0 {
+	case breakerClosed:
+		if !b.trips(now, a, status, failure) {
+			return 0, false
+		}
+	default:
+		if !failure && !(a.Rate != nil && status == http.StatusTooManyRequests) {
+			*b = breaker{}
 			return 0, false
 		}
 	}
-	b.state, b.failures = breakerOpen, 0
-	b.trips++
-	return backoff(a.MinPenalty, a.MaxPenalty, a.Jitter, b.trips-1, random), true
+	b.state, b.failures, b.rate = breakerOpen, 0, rateWindow{}
+	b.penalties++
+	return backoff(a.MinPenalty, a.MaxPenalty, a.Jitter, b.penalties-1, random), true
+}
+
+// trips counts a response while the breaker is closed and reports whether it opens.
+func (b *breaker) trips(now time.Duration, a *Accrual, status int, failure bool) bool {
+	if failure {
+		b.failures++
+	} else {
+		b.failures = 0
+	}
+	low := false
+	if r := a.Rate; r != nil && r.Threshold > 0 {
+		b.rate.record(now, r.Window, !failure && status != http.StatusTooManyRequests)
+		low = b.rate.below(r)
+	}
+	return a.MaxFailures > 0 && b.failures >= a.MaxFailures || low
 }
 
 // backoff returns the n-th pause, counted from 0: least doubled n times, at most most, and then at

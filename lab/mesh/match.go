@@ -157,7 +157,9 @@ func matchValue(re *regexp.Regexp, want, got string) bool {
 	return matchesWhole(re, got)
 }
 
-// matchHost compares hostnames, ignoring case, and returns the length of the longest that matches.
+// matchHost compares hostnames and returns the length of the longest that matches. Hostnames of routes
+// are in lower case, and the proxy compares the request's as it is written (linkerd2-proxy,
+// linkerd/http/route/src/http/match/host.rs).
 func matchHost(hostnames []string, host string) (exact bool, length int, ok bool) {
 	if len(hostnames) == 0 {
 		return false, 0, true
@@ -166,9 +168,9 @@ func matchHost(hostnames []string, host string) (exact bool, length int, ok bool
 	for _, h := range hostnames {
 		suffix, wild := strings.CutPrefix(h, "*.")
 		switch {
-		case !wild && strings.EqualFold(h, host):
+		case !wild && h == host:
 			return true, len(h), true
-		case wild && len(host) > len(suffix)+1 && strings.EqualFold(host[len(host)-len(suffix)-1:], "."+suffix):
+		case wild && strings.HasSuffix(host, "."+suffix):
 			length, ok = max(length, len(suffix)+1), true
 		}
 	}

@@ -162,7 +162,8 @@ func TestHostnames(t *testing.T) {
 		want      bool
 	}{
 		{nil, "shop.develop", true},
-		{[]string{"Shop.develop"}, "shop.develop.", true},
+		{[]string{"shop.develop"}, "shop.develop.", true},
+		{[]string{"shop.develop"}, "Shop.develop", false}, // the proxy compares letters as they are
 		{[]string{"*.develop"}, "a.shop.develop", true},
 		{[]string{"*.develop"}, "develop", false},
 		{[]string{"*.develop"}, "xdevelop", false},

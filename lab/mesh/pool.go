@@ -29,7 +29,7 @@ const (
 // Configure sets the circuit breaking of the endpoints; nil means none. With other parameters than
 // before, the proxy makes a new balancer, which knows nothing of its endpoints.
 func (p *Pool) Configure(now time.Duration, a *Accrual) {
-	if a == p.accrual || a != nil && p.accrual != nil && *a == *p.accrual {
+	if a.equal(p.accrual) {
 		return
 	}
 	p.accrual = a
@@ -83,20 +83,20 @@ func (p *Pool) Begin(e *Endpoint) {
 	}
 }
 
-// End counts a response after a round-trip time of rtt. If it trips the endpoint's breaker, End
+// End counts a response with a status after a round-trip time of rtt. If it trips the endpoint's breaker, End
 // returns the penalty, after which [Pool.Probe] is to be called.
-func (p *Pool) End(now time.Duration, e *Endpoint, rtt time.Duration, failure bool, random uint64) (
+func (p *Pool) End(now time.Duration, e *Endpoint, rtt time.Duration, status int, random uint64) (
 	penalty time.Duration, tripped bool) {
 	e.End(now, rtt)
 	if p.accrual == nil {
 		return 0, false
 	}
-	return p.judge(e, failure, random)
+	return p.judge(now, e, status, random)
 }
 
-func (p *Pool) judge(e *Endpoint, failure bool, random uint64) (time.Duration, bool) {
+func (p *Pool) judge(now time.Duration, e *Endpoint, status int, random uint64) (time.Duration, bool) {
 	before := e.breaker.available()
-	penalty, tripped := e.breaker.end(p.accrual, failure, random)
+	penalty, tripped := e.breaker.end(now, p.accrual, status, random)
 	switch after := e.breaker.available(); {
 	case before && !after:
 		p.tripped++

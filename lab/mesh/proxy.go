@@ -194,6 +194,14 @@ func (in *Inbound) Request(now time.Duration) {
 	in.request(now)
 }
 
+// Abandoned counts an admitted request that its client has given up before it reached the
+// application: it is in the counters of routes, but not in request_total (linkerd2-proxy,
+// linkerd/app/inbound/src/http/router.rs).
+func (in *Inbound) Abandoned() {
+	in.allow.Inc()
+	in.route.requests.Inc()
+}
+
 // Response counts a response of the pod.
 func (in *Inbound) Response(now time.Duration, status int, latency time.Duration) {
 	in.route.answered(status, latency)

@@ -82,13 +82,11 @@ func (l *Limiter) Take(now time.Duration, identity string) string {
 	if l.limit.Total > 0 && !l.total.take(now, l.limit.Total) {
 		return ScopeTotal
 	}
-	for i, o := range l.limit.Overrides {
-		if identity != "" && slices.Contains(o.Identities, identity) {
-			if !l.overrides[i].take(now, o.RequestsPerSecond) {
-				return ScopeIdentity
-			}
-			return ""
+	if i := l.limit.override(identity); i >= 0 {
+		if !l.overrides[i].take(now, l.limit.Overrides[i].RequestsPerSecond) {
+			return ScopeIdentity
 		}
+		return ""
 	}
 	if l.limit.Identity == 0 {
 		return ""
@@ -102,6 +100,16 @@ func (l *Limiter) Take(now time.Duration, identity string) string {
 		return ScopeIdentity
 	}
 	return ""
+}
+
+// override returns the override of a client, the last of several, or -1.
+func (l *RateLimit) override(identity string) int {
+	for i, o := range slices.Backward(l.Overrides) {
+		if identity != "" && o.RequestsPerSecond > 0 && slices.Contains(o.Identities, identity) {
+			return i
+		}
+	}
+	return -1
 }
 
 // bucket is a limit of requests per second with a burst of one second's worth, by the generic cell

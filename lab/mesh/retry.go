@@ -46,6 +46,10 @@ func (r *Retry) Backoff(n int, random uint64) time.Duration {
 	return backoff(25*time.Millisecond, 250*time.Millisecond, 1, n-1, random)
 }
 
+// AtOnce is a timeout of 0: it is over when the request comes (linkerd2-proxy,
+// linkerd/http/stream-timeouts/src/lib.rs).
+const AtOnce time.Duration = 1
+
 // Timeouts limit how long a client's proxy waits: the annotations timeout.linkerd.io/* of a route or
 // a Service, and timeouts.request of a rule. 0 means no limit.
 type Timeouts struct {

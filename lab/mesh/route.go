@@ -6,6 +6,8 @@ import "time"
 type Route struct {
 	Name      string
 	Namespace string
+	// Group is the API group of an HTTPRoute of Linkerd's own; "" is the Gateway API.
+	Group string
 	// Created orders routes that match equally well: the oldest wins, then the first by name.
 	Created time.Time
 	Parents []Parent
@@ -52,9 +54,15 @@ type Backend struct {
 	// affinity by a Set-Cookie header here.
 	RequestHeaders  HeaderFilter
 	ResponseHeaders HeaderFilter
+	// Redirect answers the requests that the backend is drawn for; nil means none.
+	Redirect *Redirect
+	// Invalid says why the client's proxy answers the backend's share with 500; "" means that it
+	// does not.
+	Invalid string
 }
 
-// HeaderFilter changes headers: Set replaces, Add appends, Remove deletes.
+// HeaderFilter changes headers: Add appends, then Set replaces, then Remove deletes (linkerd2-proxy,
+// linkerd/http/route/src/http/filter/modify_header.rs).
 type HeaderFilter struct {
 	Set    []Header
 	Add    []Header
@@ -105,8 +113,9 @@ type ValueMatch struct {
 // Request is the part of a request that a client's proxy looks at.
 type Request struct {
 	Method string
-	// Host is the authority without its port.
+	// Host is the authority without its port, Port its port, or 0 if it has none.
 	Host string
+	Port int
 	// Path has no query.
 	Path string
 	// Query is raw, without the question mark.

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -65,8 +66,8 @@ func routeLabels(r *Route) []Label {
 		return []Label{{"route_kind", "default"}, {"route_name", "http"}}
 	}
 	return []Label{
-		{"route_group", "gateway.networking.k8s.io"}, {"route_kind", "HTTPRoute"}, {"route_namespace", r.Namespace},
-		{"route_name", r.Name},
+		{"route_group", cmp.Or(r.Group, "gateway.networking.k8s.io")}, {"route_kind", "HTTPRoute"},
+		{"route_namespace", r.Namespace}, {"route_name", r.Name},
 	}
 }
 

@@ -1,14 +1,19 @@
 package k8s
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	gatewayv1 "github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1"
 	"github.com/fluxcd/flagger/pkg/apis/gatewayapi/v1beta1"
 	"k8s.io/utils/ptr"
 
+	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
 )
 
@@ -26,6 +31,9 @@ func Upgrade(r *v1beta1.HTTPRoute) *gatewayv1.HTTPRoute {
 // A route without a creation time stays without one; see [mesh.Route].
 func Route(r *gatewayv1.HTTPRoute) mesh.Route {
 	route := mesh.Route{Name: r.Name, Namespace: r.Namespace, Created: r.CreationTimestamp.Time}
+	if group, _, _ := strings.Cut(r.APIVersion, "/"); group == guardrail.LinkerdGroup {
+		route.Group = group
+	}
 	for _, p := range r.Spec.ParentRefs {
 		if ptr.Deref(p.Kind, "Gateway") != "Service" {
 			continue
@@ -50,7 +58,7 @@ func Route(r *gatewayv1.HTTPRoute) mesh.Route {
 		}
 	}
 	for _, rule := range rules {
-		converted, dropped := routeRule(rule, r.Namespace)
+		converted, dropped := routeRule(rule, &route)
 		if dropped != "" {
 			route.Dropped = dropped
 		}
@@ -67,26 +75,62 @@ func Route(r *gatewayv1.HTTPRoute) mesh.Route {
 }
 
 // routeRule converts a rule, or says why Linkerd drops its route.
-func routeRule(r gatewayv1.HTTPRouteRule, namespace string) (mesh.Rule, string) {
+func routeRule(r gatewayv1.HTTPRouteRule, of *mesh.Route) (mesh.Rule, string) {
 	rule := mesh.Rule{}
 	rule.RequestHeaders, rule.ResponseHeaders = headerFilters(r.Filters)
+	if of.Group != "" {
+		// Linkerd takes the response filter of its own HTTPRoute for a request filter (linkerd2,
+		// policy-controller/k8s/index/src/outbound/index/http.rs, convert_linkerd_filter).
+		rule.RequestHeaders = joinFilters(rule.RequestHeaders, rule.ResponseHeaders)
+		rule.ResponseHeaders = mesh.HeaderFilter{}
+	}
 	rule.Redirect = redirect(r.Filters)
 	for _, m := range r.Matches {
 		rule.Matches = append(rule.Matches, routeMatch(m))
 	}
 	for _, b := range r.BackendRefs {
-		backend := mesh.Backend{
-			Service: string(b.Name), Namespace: string(ptr.Deref(b.Namespace, gatewayv1.Namespace(namespace))),
-			Port: int(ptr.Deref(b.Port, 0)), Weight: int(ptr.Deref(b.Weight, 1)),
-		}
-		backend.RequestHeaders, backend.ResponseHeaders = headerFilters(b.Filters)
-		rule.Backends = append(rule.Backends, backend)
+		rule.Backends = append(rule.Backends, backend(b, of.Namespace))
 	}
 	if r.Timeouts != nil && r.Timeouts.Request != nil {
-		// The API server refuses what does not parse; 0s means no timeout.
-		rule.Timeouts.Request, _ = time.ParseDuration(string(*r.Timeouts.Request))
+		rule.Timeouts.Request = requestTimeout(string(*r.Timeouts.Request), of)
 	}
 	return rule, unsupportedFilter(r.Filters)
+}
+
+// requestTimeout reads timeouts.request; 0s means no timeout. Of a route of the Gateway API, Linkerd
+// ignores a duration with several units, like 1m30s.
+func requestTimeout(raw string, of *mesh.Route) time.Duration {
+	if of.Group == "" {
+		d, _ := duration(raw)
+		return d
+	}
+	d, _ := time.ParseDuration(raw) // the API server refuses what does not parse
+	return d
+}
+
+// backend converts a backend. One that Linkerd does not support gets its share, which is answered 500
+// (linkerd2, policy-controller/k8s/index/src/outbound/index/http.rs, convert_backend).
+func backend(b gatewayv1.HTTPBackendRef, namespace string) mesh.Backend {
+	backend := mesh.Backend{
+		Service: string(b.Name), Namespace: string(ptr.Deref(b.Namespace, gatewayv1.Namespace(namespace))),
+		Port: int(ptr.Deref(b.Port, 0)), Weight: int(ptr.Deref(b.Weight, 1)), Redirect: redirect(b.Filters),
+	}
+	backend.RequestHeaders, backend.ResponseHeaders = headerFilters(b.Filters)
+	group, kind := string(ptr.Deref(b.Group, "")), string(ptr.Deref(b.Kind, "Service"))
+	switch unsupported := unsupportedFilter(b.Filters); {
+	case kind != "Service" || group != "" && group != "core":
+		backend.Invalid = fmt.Sprintf("unsupported backend type %s %s", cmp.Or(group, "core"), kind)
+	case unsupported != "":
+		backend.Invalid = "unsupported backend filter: " + unsupported
+	case backend.Port == 0:
+		backend.Invalid = "missing port for backend Service " + backend.Service
+	}
+	return backend
+}
+
+func joinFilters(a, b mesh.HeaderFilter) mesh.HeaderFilter {
+	return mesh.HeaderFilter{Set: slices.Concat(a.Set, b.Set), Add: slices.Concat(a.Add, b.Add),
+		Remove: slices.Concat(a.Remove, b.Remove)}
 }
 
 // unsupportedFilter says which filter makes Linkerd drop the whole route, or "" (linkerd2,
@@ -110,7 +154,7 @@ func redirect(filters []gatewayv1.HTTPRouteFilter) *mesh.Redirect {
 		}
 		to := &mesh.Redirect{
 			Scheme: ptr.Deref(r.Scheme, ""), Host: string(ptr.Deref(r.Hostname, "")), Port: int(ptr.Deref(r.Port, 0)),
-			Status: ptr.Deref(r.StatusCode, 0),
+			Status: ptr.Deref(r.StatusCode, http.StatusFound),
 		}
 		if r.Path != nil {
 			to.FullPath, to.PrefixPath = r.Path.ReplaceFullPath, r.Path.ReplacePrefixMatch

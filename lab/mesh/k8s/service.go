@@ -3,6 +3,7 @@ package k8s
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,40 +28,67 @@ func ServicePolicy(s *corev1.Service, port int) (mesh.ServicePolicy, error) {
 	return policy, errors.Join(errAccrual, errTimeouts, errRetry)
 }
 
-// protocol returns how proxies take the traffic to a port. An appProtocol precedes the annotation.
+// defaultOpaquePorts are those of a default installation (linkerd2,
+// charts/linkerd-control-plane/values.yaml, proxy.opaquePorts).
+const defaultOpaquePorts = "25,587,3306,4444,5432,6379,9300,11211"
+
+// protocol returns how proxies take the traffic to a port. An appProtocol precedes the annotation;
+// one that Linkerd does not know is opaque (linkerd2, policy-controller/core/src/outbound.rs and
+// policy-controller/grpc/src/outbound.rs).
 func protocol(s *corev1.Service, port int) mesh.Protocol {
 	for _, p := range s.Spec.Ports {
 		if int(p.Port) != port || p.AppProtocol == nil {
 			continue
 		}
-		switch *p.AppProtocol {
-		case "linkerd.io/opaque", "linkerd.io/tcp", "kubernetes.io/ws", "kubernetes.io/wss":
-			return mesh.ProtocolOpaque
+		switch strings.ToLower(*p.AppProtocol) {
+		case "http":
+			return mesh.ProtocolDetect
 		case "kubernetes.io/h2c":
 			return mesh.ProtocolHTTP2
 		}
-		return mesh.ProtocolDetect
+		return mesh.ProtocolOpaque
 	}
-	for entry := range strings.SplitSeq(s.Annotations[OpaquePortsAnnotation], ",") {
-		first, last, isRange := strings.Cut(strings.TrimSpace(entry), "-")
-		if !isRange {
-			last = first
-		}
-		low, errLow := strconv.Atoi(first)
-		high, errHigh := strconv.Atoi(last)
-		if errLow == nil && errHigh == nil && low <= port && port <= high {
-			return mesh.ProtocolOpaque
-		}
+	ports, ok := s.Annotations[OpaquePortsAnnotation]
+	if !ok {
+		ports = defaultOpaquePorts
+	}
+	if inPortSet(ports, port) {
+		return mesh.ProtocolOpaque
 	}
 	return mesh.ProtocolDetect
 }
 
-// parseTimeouts reads the annotations timeout.linkerd.io/*.
+// inPortSet reports whether a list of ports and ranges has a port. A list with an error is empty
+// (linkerd2, policy-controller/k8s/index/src/ports.rs).
+func inPortSet(list string, port int) bool {
+	found := false
+	for entry := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(entry, "-")
+		if !isRange {
+			if last = first; strings.TrimSpace(entry) == "" {
+				continue
+			}
+		}
+		low, errLow := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+		high, errHigh := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+		if errLow != nil || errHigh != nil || low == 0 || low > high {
+			return false
+		}
+		found = found || int(low) <= port && port <= int(high)
+	}
+	return found
+}
+
+// parseTimeouts reads the annotations timeout.linkerd.io/*. A timeout of 0 is over at once.
 func parseTimeouts(annotations map[string]string) (mesh.Timeouts, error) {
 	var t mesh.Timeouts
 	var errs []error
 	for name, to := range map[string]*time.Duration{"request": &t.Request, "response": &t.Response, "idle": &t.Idle} {
-		errs = append(errs, parseDuration(annotations, "timeout.linkerd.io/"+name, to))
+		name = "timeout.linkerd.io/" + name
+		errs = append(errs, parseDuration(annotations, name, to))
+		if _, ok := annotations[name]; ok && *to == 0 {
+			*to = mesh.AtOnce
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return mesh.Timeouts{}, err
@@ -119,7 +147,7 @@ func parseStatuses(condition string) (mesh.StatusRange, error) {
 }
 
 // parseAccrual reads the annotations balancer.linkerd.io/failure-accrual*; nil means that there is
-// no circuit breaking. The mode unified is taken for consecutive: its success rate is not modelled.
+// no circuit breaking.
 func parseAccrual(annotations map[string]string) (*mesh.Accrual, error) {
 	const prefix = "balancer.linkerd.io/failure-accrual"
 	mode, ok := annotations[prefix]
@@ -149,10 +177,39 @@ func parseAccrual(annotations map[string]string) (*mesh.Accrual, error) {
 	if err == nil && (a.MinPenalty > a.MaxPenalty || a.MaxPenalty == 0) {
 		err = fmt.Errorf("%s-consecutive-max-penalty: must be above 0 and not below min-penalty", prefix)
 	}
+	if mode == "unified" {
+		rate, errRate := parseSuccessRate(annotations)
+		a.Rate, err = &rate, errors.Join(err, errRate)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &a, nil
+}
+
+// parseSuccessRate reads the annotations of the mode unified.
+func parseSuccessRate(annotations map[string]string) (mesh.SuccessRate, error) {
+	const prefix = "balancer.alpha.linkerd.io/failure-accrual-success-rate-"
+	r := mesh.DefaultSuccessRate()
+	if raw, set := annotations[prefix+"threshold"]; set {
+		threshold, err := strconv.ParseFloat(strings.TrimSpace(raw), 64)
+		if err != nil || !(threshold >= 0 && threshold <= 1) {
+			return r, fmt.Errorf("%sthreshold: %q: write a number from 0 to 1", prefix, raw)
+		}
+		r.Threshold = math.Round(threshold*10_000) / 10_000 // the proxy keeps basis points
+	}
+	if raw, set := annotations[prefix+"min-requests"]; set {
+		n, err := strconv.ParseUint(strings.TrimSpace(raw), 10, 32)
+		if err != nil || r.Threshold != 0 && n > 1_000_000 {
+			return r, fmt.Errorf("%smin-requests: %q: write a number up to 1000000", prefix, raw)
+		}
+		r.MinRequests = int(n)
+	}
+	err := parseDuration(annotations, prefix+"window", &r.Window)
+	if err == nil && (r.Window == 0 || r.Threshold != 0 && r.Window < 10*time.Millisecond) {
+		err = fmt.Errorf("%swindow: must be at least 10ms", prefix)
+	}
+	return r, err
 }
 
 // parseDuration reads an annotation, if there is one, as Linkerd does: a whole number and ms, s, m,
@@ -162,6 +219,16 @@ func parseDuration(annotations map[string]string, name string, to *time.Duration
 	if !ok {
 		return nil
 	}
+	d, ok := duration(raw)
+	if !ok {
+		return fmt.Errorf("%s: %q: write a whole number and ms, s, m, h or d, like 250ms", name, raw)
+	}
+	*to = d
+	return nil
+}
+
+// duration reads a whole number and a unit.
+func duration(raw string) (time.Duration, bool) {
 	text := strings.TrimSpace(raw)
 	digits := strings.TrimRight(text, "mshd")
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -172,8 +239,7 @@ func parseDuration(annotations map[string]string, name string, to *time.Duration
 	}
 	const limit = 365 * 24 * time.Hour
 	if err != nil || !known || n < 0 || n > int64(limit/unit) {
-		return fmt.Errorf("%s: %q: write a whole number and ms, s, m, h or d, like 250ms", name, raw)
+		return 0, false
 	}
-	*to = time.Duration(n) * unit
-	return nil
+	return time.Duration(n) * unit, true
 }

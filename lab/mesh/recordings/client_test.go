@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,11 +110,13 @@ func (x *client) follow(routes []mesh.Route) {
 	}
 	x.table = table
 	for name, s := range x.c.services {
-		rules := table.Rules(s.Namespace, s.Name, int(s.Spec.Ports[0].Port))
-		old := before.Rules(s.Namespace, s.Name, int(s.Spec.Ports[0].Port))
-		broken := slices.ContainsFunc(rules, (*mesh.CompiledRule).Broken)
-		if broken && !slices.ContainsFunc(old, (*mesh.CompiledRule).Broken) && x.knows(s) {
-			x.frozen[name] = before
+		for _, p := range s.Spec.Ports {
+			rules := table.Rules(s.Namespace, s.Name, int(p.Port))
+			old := before.Rules(s.Namespace, s.Name, int(p.Port))
+			broken := slices.ContainsFunc(rules, (*mesh.CompiledRule).Broken)
+			if broken && !slices.ContainsFunc(old, (*mesh.CompiledRule).Broken) && x.knows(s) {
+				x.frozen[name] = before
+			}
 		}
 	}
 }
@@ -125,8 +128,13 @@ func (x *client) knows(s *corev1.Service) bool {
 	})
 }
 
-func servicePort(s *corev1.Service) mesh.ServicePort {
-	return mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: int(s.Spec.Ports[0].Port)}
+// servicePort returns the Service and port that a request is for.
+func servicePort(s *corev1.Service, q *call) mesh.ServicePort {
+	port, err := strconv.Atoi(q.url.Port())
+	if err != nil {
+		port = 80
+	}
+	return mesh.ServicePort{Namespace: s.Namespace, Name: s.Name, Port: port}
 }
 
 // pool returns the proxy's pool for a backend of a Service. It looks the backend up when it is first
@@ -205,16 +213,19 @@ func (x *client) drain(p *pool) {
 }
 
 // policyOf returns what a Service says to the proxy.
-func (c *cluster) policyOf(s *corev1.Service) *mesh.ServicePolicy {
-	if p := c.servicePolicies[s]; p != nil {
+func (c *cluster) policyOf(s *corev1.Service, port int) *mesh.ServicePolicy {
+	k := policyKey{s, port}
+	if p := c.servicePolicies[k]; p != nil {
 		return p
 	}
-	policy, err := k8s.ServicePolicy(s, int(s.Spec.Ports[0].Port))
-	if err != nil {
-		panic(err)
-	}
-	c.servicePolicies[s] = &policy
+	policy, _ := k8s.ServicePolicy(s, port) // Linkerd leaves out what it cannot parse, too
+	c.servicePolicies[k] = &policy
 	return &policy
+}
+
+type policyKey struct {
+	service *corev1.Service
+	port    int
 }
 
 // send sends a request and calls done with what comes back.
@@ -228,7 +239,8 @@ func (x *client) send(q *call, done func(reply)) {
 		x.sendDirect(s, q, done)
 		return
 	}
-	switch x.c.policyOf(s).Protocol {
+	port := servicePort(s, q)
+	switch x.c.policyOf(s, port.Port).Protocol {
 	case mesh.ProtocolOpaque:
 		x.sendDirect(s, q, done)
 		return
@@ -243,7 +255,6 @@ func (x *client) send(q *call, done func(reply)) {
 	if frozen := x.frozen[s.Namespace+"/"+s.Name]; frozen != nil {
 		table = frozen
 	}
-	port := servicePort(s)
 	if p := x.profileOf(s); p != nil && !table.HasRoutes(s.Namespace, s.Name, port.Port) {
 		x.sendByProfile(p, s, q, done)
 		return
@@ -259,15 +270,14 @@ func (x *client) sendDirect(s *corev1.Service, q *call, done func(reply)) {
 		return
 	}
 	to := list[x.c.bits()%uint64(len(list))]
-	to.receive(x.self, targetPort(s, to), q, func(r reply) { x.c.after(0, func() { done(r) }) })
+	to.receive(x.self, targetPort(s, servicePort(s, q).Port, to), q, func(r reply) { x.c.after(0, func() { done(r) }) })
 }
 
 // route finds the rule of a request and answers what needs no backend.
 func (x *client) route(table *mesh.Table, s *corev1.Service, q *call, done func(reply)) {
-	port := servicePort(s)
+	port := servicePort(s, q)
 	answer := func(r reply) { x.c.after(x.c.noise(), func() { done(r) }) }
-	request := &mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path, Query: q.url.RawQuery,
-		Headers: q.headers}
+	request := q.seen()
 	rule := &mesh.CompiledRule{}
 	if table.HasRoutes(s.Namespace, s.Name, port.Port) {
 		if rule = table.Match(s.Namespace, s.Name, port.Port, request); rule == nil {
@@ -279,17 +289,40 @@ func (x *client) route(table *mesh.Table, s *corev1.Service, q *call, done func(
 		answer(reply{err: "EOF"})
 		return
 	}
-	if rule.Redirect != nil {
-		if status, location, ok := rule.Redirect.Answer(request, rule.MatchedPrefix(request)); ok {
-			x.routeStats(port, rule.Route).Response(status, "", 0)
-			answer(reply{status: status, proxyError: "redirected", headers: map[string]string{"Location": location}})
-			return
-		}
+	if r, ok := redirect(rule.Redirect, rule, request); ok {
+		x.routeStats(port, rule.Route).Response(r.counted(), r.proxy, 0)
+		answer(r.reply)
+		return
 	}
 	e := &exchange{x: x, service: s, parent: port, rule: rule, request: q, received: x.c.now, done: done}
-	e.policy = x.c.policyOf(s)
+	e.policy = x.c.policyOf(s, port.Port)
 	e.timeouts, e.retry = rule.Limits(e.policy)
 	e.attempt()
+}
+
+// redirect returns what a redirect answers a request with, if it does.
+func redirect(r *mesh.Redirect, rule *mesh.CompiledRule, q *mesh.Request) (result, bool) {
+	if r == nil {
+		return result{}, false
+	}
+	status, location, ok := r.Answer(q, rule.MatchedPrefix(q))
+	switch {
+	case !ok:
+		return result{}, false
+	case location == "":
+		return result{reply: reply{status: status, proxyError: "unexpected error",
+			headers: map[string]string{"L5d-Proxy-Connection": "close"}}, proxy: mesh.ErrorUnknown, final: true}, true
+	}
+	return result{reply: reply{status: status, proxyError: "redirected",
+		headers: map[string]string{"Location": location}}, final: true}, true
+}
+
+// seen returns what proxies see of the request.
+func (q *call) seen() *mesh.Request {
+	_, after, _ := strings.Cut(q.host, ":")
+	port, _ := strconv.Atoi(after)
+	return &mesh.Request{Method: q.method, Host: hostname(q.host), Port: port, Path: q.url.Path, Query: q.url.RawQuery,
+		Headers: q.headers}
 }
 
 func hostname(host string) string {
@@ -301,7 +334,7 @@ func hostname(host string) string {
 const logical = "logical service 10.x.x.x:80: "
 
 func (x *client) routeStats(parent mesh.ServicePort, r *mesh.Route) *mesh.RouteStats {
-	k := routeKey{parent, routeName(r)}
+	k := routeKey{parent, routeID(r)}
 	if x.routes[k] == nil {
 		x.routes[k] = x.recorder.Route(parent, r)
 	}
@@ -315,8 +348,15 @@ func routeName(r *mesh.Route) string {
 	return "HTTPRoute." + r.Namespace + "." + r.Name
 }
 
+func routeID(r *mesh.Route) string {
+	if r == nil {
+		return ""
+	}
+	return r.Group + "/" + routeName(r)
+}
+
 func (x *client) backendStats(parent mesh.ServicePort, r *mesh.Route, to mesh.ServicePort) *mesh.BackendStats {
-	k := backendKey{routeKey{parent, routeName(r)}, to}
+	k := backendKey{routeKey{parent, routeID(r)}, to}
 	if x.backends[k] == nil {
 		x.backends[k] = x.recorder.Backend(parent, r, to)
 	}

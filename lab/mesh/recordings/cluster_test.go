@@ -47,7 +47,7 @@ type cluster struct {
 
 	services map[string]*corev1.Service // by namespace/name
 	// servicePolicies caches what Services say to clients' proxies.
-	servicePolicies map[*corev1.Service]*mesh.ServicePolicy
+	servicePolicies map[policyKey]*mesh.ServicePolicy
 	policies        mesh.Policies
 	routes          []mesh.Route
 	profiles        []mesh.Profile
@@ -201,7 +201,7 @@ func (c *cluster) deployments() []*appsv1.Deployment {
 
 // reconcile makes the mesh follow the objects: with the decoders that guardrails take.
 func (c *cluster) reconcile() {
-	c.services, c.servicePolicies = map[string]*corev1.Service{}, map[*corev1.Service]*mesh.ServicePolicy{}
+	c.services, c.servicePolicies = map[string]*corev1.Service{}, map[policyKey]*mesh.ServicePolicy{}
 	for _, s := range all[corev1.Service](c, "Service", "") {
 		c.services[s.Namespace+"/"+s.Name] = s
 	}
@@ -214,14 +214,16 @@ func (c *cluster) reconcile() {
 func (c *cluster) reconcileRoutes() {
 	before := c.routes
 	c.routes = nil
-	for _, r := range all[gatewayv1.HTTPRoute](c, "HTTPRoute", "gateway.networking.k8s.io") {
-		route := k8s.Route(r)
-		if i := slices.IndexFunc(before, func(b mesh.Route) bool {
-			return b.Name == route.Name && b.Namespace == route.Namespace
-		}); i >= 0 && route.Dropped != "" {
-			route = before[i] // the policy controller keeps what it could convert last
+	for _, group := range []string{"gateway.networking.k8s.io", guardrail.LinkerdGroup} {
+		for _, r := range all[gatewayv1.HTTPRoute](c, "HTTPRoute", group) {
+			route := k8s.Route(r)
+			if i := slices.IndexFunc(before, func(b mesh.Route) bool {
+				return b.Name == route.Name && b.Namespace == route.Namespace && b.Group == route.Group
+			}); i >= 0 && route.Dropped != "" {
+				route = before[i] // the policy controller keeps what it could convert last
+			}
+			c.routes = append(c.routes, route)
 		}
-		c.routes = append(c.routes, route)
 	}
 	c.profiles = nil
 	for _, s := range all[guardrail.ServiceProfile](c, "ServiceProfile", "linkerd.io") {
@@ -358,9 +360,15 @@ func (c *cluster) serviceOf(host string) *corev1.Service {
 	return c.services[ns+"/"+parts[0]]
 }
 
-// targetPort returns the port of a pod that a Service's port leads to; 0 is none.
-func targetPort(s *corev1.Service, p *pod) int {
-	number, name := k8s.TargetPort(s.Spec.Ports[0])
+// targetPort returns the port of a pod that a Service's port leads to; 0 is none. A port that the
+// Service does not have leads to that of the same number (linkerd2,
+// controller/api/destination/watcher/endpoints_watcher.go, getTargetPort).
+func targetPort(s *corev1.Service, port int, p *pod) int {
+	i := slices.IndexFunc(s.Spec.Ports, func(x corev1.ServicePort) bool { return int(x.Port) == port })
+	if i < 0 {
+		return port
+	}
+	number, name := k8s.TargetPort(s.Spec.Ports[i])
 	if name != "" {
 		return p.ports[name]
 	}

@@ -2,6 +2,10 @@ package recordings
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +38,14 @@ type result struct {
 	final bool
 }
 
+// counted is the status that metrics have: none with an error of the proxy.
+func (r result) counted() int {
+	if r.proxy != "" {
+		return 0
+	}
+	return r.status
+}
+
 // attempt sends the request to a backend.
 func (e *exchange) attempt() {
 	e.attempts++
@@ -47,7 +59,9 @@ func (e *exchange) attempt() {
 	to := func(i int) mesh.ServicePort {
 		return mesh.ServicePort{Namespace: backends[i].Namespace, Name: backends[i].Service, Port: backends[i].Port}
 	}
-	exists := func(i int) bool { return x.c.services[to(i).Namespace+"/"+to(i).Name] != nil }
+	exists := func(i int) bool {
+		return backends[i].Invalid == "" && x.c.services[to(i).Namespace+"/"+to(i).Name] != nil
+	}
 	for i := range backends {
 		if exists(i) {
 			x.pool(e.parent, to(i)) // the proxy looks up all backends of a rule
@@ -61,8 +75,19 @@ func (e *exchange) attempt() {
 		stats := x.backendStats(e.parent, e.rule.Route, mesh.ServicePort{})
 		stats.Request()
 		stats.Response(500, "", 0)
-		e.ended(result{reply: reply{status: 500, proxyError: "Service not found " + to(i).Name}, final: true})
+		why := backends[i].Invalid
+		if why == "" {
+			why = "Service not found " + to(i).Name
+		}
+		e.ended(result{reply: reply{status: 500, proxyError: why}, final: true})
 	default:
+		if r, ok := redirect(backends[i].Redirect, e.rule, e.request.seen()); ok {
+			stats := x.backendStats(e.parent, e.rule.Route, to(i))
+			stats.Request()
+			stats.Response(r.counted(), r.proxy, 0)
+			e.ended(r)
+			return
+		}
 		a := &attempt{e: e, backend: backends[i], to: to(i), pool: x.pool(e.parent, to(i)), sent: x.c.now,
 			request: *e.request}
 		a.request.of = e.request
@@ -91,18 +116,20 @@ func (e *exchange) ended(r result) {
 	switch {
 	case retries:
 		stats.RetryLimit()
-	case e.attempts > 1 && r.proxy == "":
+	case e.attempts > 1 && r.proxy == "" && !r.final:
 		stats.RetrySuccess()
 	}
-	stats.Response(r.status, r.proxy, x.c.now-e.received)
-	if r.proxy != "" {
+	stats.Response(r.counted(), r.proxy, x.c.now-e.received)
+	switch {
+	case r.proxy != "" && !r.final:
 		r.status = mesh.ErrorStatus(r.proxy)
 		r.proxyError = e.proxyError(r)
 		if r.proxy == mesh.ErrorFailFast || r.proxy == mesh.ErrorLoadShed {
 			r.headers = map[string]string{"L5d-Proxy-Connection": "close"}
 		}
+	case !r.final: // filters see no answers of the proxy itself
+		r.headers = withFilter(r.headers, e.rule.ResponseHeaders)
 	}
-	r.headers = withFilter(r.headers, e.rule.ResponseHeaders)
 	x.c.after(x.c.noise(), func() {
 		if !e.finished {
 			e.finished = true
@@ -137,13 +164,12 @@ func (a *attempt) start() {
 	at, name := e.timeouts.Deadline(e.retry, e.attempts, e.received, x.c.now)
 	if at > 0 {
 		x.c.after(at-x.c.now, func() { a.timeout(name) })
+		a.request.gone = at <= x.c.now // the server's proxy is told with the request
 	}
 	a.pool.Configure(x.c.now, e.policy.Accrual)
 	a.request.added = map[string]string{}
 	for _, f := range []mesh.HeaderFilter{e.rule.RequestHeaders, a.backend.RequestHeaders} {
-		for _, h := range append(f.Set, f.Add...) {
-			a.request.added[h.Name] = h.Value
-		}
+		a.request.headers, a.request.added = filtered(a.request.headers, a.request.added, f)
 	}
 	a.dispatch()
 }
@@ -165,7 +191,7 @@ func (a *attempt) dispatch() {
 	}
 	a.pool.Begin(a.endpoint)
 	a.server, a.started = x.c.pods[a.endpoint.Key], x.c.now
-	port := targetPort(a.pool.service, a.server)
+	port := targetPort(a.pool.service, a.to.Port, a.server)
 	a.out = x.out(a.server, port, a.to)
 	a.out.Request(x.c.now)
 	a.server.receive(x.self, port, &a.request, a.answered)
@@ -206,7 +232,7 @@ func (a *attempt) answered(r reply) {
 	}
 	rtt := x.c.now - a.started
 	a.out.Response(x.c.now, r.status, rtt)
-	a.judged(rtt, mesh.Classify(r.status) == "failure")
+	a.judged(rtt, r.status)
 	r.headers = withFilter(r.headers, a.backend.ResponseHeaders)
 	e := a.e
 	retried := e.retry != nil && e.request.body <= mesh.MaxRetryBody && e.retry.Retries(r.status, "") &&
@@ -220,9 +246,9 @@ func (a *attempt) answered(r reply) {
 }
 
 // judged tells the pool about a response.
-func (a *attempt) judged(rtt time.Duration, failure bool) {
+func (a *attempt) judged(rtt time.Duration, status int) {
 	x, p, key := a.e.x, a.pool, a.endpoint.Key
-	if penalty, tripped := p.End(x.c.now, a.endpoint, rtt, failure, x.c.bits()); tripped {
+	if penalty, tripped := p.End(x.c.now, a.endpoint, rtt, status, x.c.bits()); tripped {
 		x.c.after(penalty, func() {
 			p.Probe(key)
 			x.drain(p)
@@ -256,23 +282,51 @@ func (a *attempt) reason(name string) string {
 	const waiting = "timed out waiting for response headers: "
 	switch name {
 	case mesh.ErrorRequestTimeout:
-		return waiting + "request timeout: " + a.e.timeouts.Request.String()
+		return waiting + "request timeout: " + rust(a.e.timeouts.Request)
 	case mesh.ErrorResponseStreamTimeout:
-		return waiting + "response stream timeout: " + a.e.timeouts.Response.String()
+		return waiting + "response stream timeout: " + rust(a.e.timeouts.Response)
 	case mesh.ErrorResponseHeadersTimeout:
-		return waiting + "response header timeout: " + a.e.retry.Timeout.String()
+		return waiting + "response header timeout: " + rust(a.e.retry.Timeout)
 	}
 	return "service in fail-fast"
 }
 
-// withFilter returns headers after a filter.
+// withFilter returns a response's headers after a filter.
 func withFilter(headers map[string]string, f mesh.HeaderFilter) map[string]string {
-	changed := map[string]string{}
-	for name, value := range headers {
-		changed[name] = value
+	changed := maps.Clone(headers)
+	if changed == nil {
+		changed = map[string]string{}
 	}
-	for _, h := range append(f.Set, f.Add...) {
+	for _, h := range f.Add {
+		if _, ok := changed[h.Name]; !ok { // recordings have the first of several values
+			changed[h.Name] = h.Value
+		}
+	}
+	for _, h := range f.Set {
 		changed[h.Name] = h.Value
 	}
+	for _, name := range f.Remove {
+		maps.DeleteFunc(changed, func(k, _ string) bool { return strings.EqualFold(k, name) })
+	}
 	return changed
+}
+
+// filtered returns a request's headers, and those that filters have added, after a filter.
+func filtered(headers []mesh.Header, added map[string]string, f mesh.HeaderFilter) ([]mesh.Header, map[string]string) {
+	headers = slices.DeleteFunc(slices.Clone(headers), func(h mesh.Header) bool {
+		return slices.ContainsFunc(f.Set, func(s mesh.Header) bool { return strings.EqualFold(s.Name, h.Name) }) ||
+			slices.ContainsFunc(f.Remove, func(name string) bool { return strings.EqualFold(name, h.Name) })
+	})
+	return headers, withFilter(added, mesh.HeaderFilter{Add: f.Add, Set: f.Set, Remove: f.Remove})
+}
+
+// rust writes a duration as the proxy does.
+func rust(d time.Duration) string {
+	switch {
+	case d == mesh.AtOnce:
+		return "0ns"
+	case d < time.Second:
+		return d.String()
+	}
+	return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + "s"
 }

@@ -32,8 +32,7 @@ func (p *pod) gatekeeper(port int) *gatekeeper {
 // the status with which the proxy turns the request away, or 0.
 func (p *pod) admit(from mesh.Client, port int, q *call) (*mesh.Inbound, int) {
 	g := p.gatekeeper(port)
-	v := g.policy.Decide(from, &mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path,
-		Query: q.url.RawQuery, Headers: q.headers})
+	v := g.policy.Decide(from, q.seen())
 	if g.policy.Opaque() {
 		return nil, v.Status
 	}
@@ -47,6 +46,10 @@ func (p *pod) admit(from mesh.Client, port int, q *call) (*mesh.Inbound, int) {
 			in.Limited(g.policy.Limit(), scope)
 			return in, http.StatusTooManyRequests
 		}
+	}
+	if q.canceled() {
+		in.Abandoned()
+		return in, 0
 	}
 	in.Request(p.c.now)
 	return in, 0

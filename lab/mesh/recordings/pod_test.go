@@ -3,6 +3,7 @@ package recordings
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -198,6 +199,9 @@ func (p *pod) receive(from mesh.Client, port int, q *call, done func(reply)) *wo
 		return w
 	}
 	inner := &work{done: finish}
+	if q.canceled() {
+		return w // before it reached the server
+	}
 	p.working[inner] = true
 	p.c.after(wait, func() { p.serve(from, q, inner) })
 	return w
@@ -288,8 +292,15 @@ func (p *pod) echo(from mesh.Client, q *call) map[string]string {
 	if from.Identity != "" {
 		h["X-Seen-L5d-Client-Id"] = from.Identity
 	}
+	for _, sent := range q.headers { // of the headers that clients send, the server echoes X-Set*
+		if name := http.CanonicalHeaderKey(sent.Name); strings.HasPrefix(name, "X-Set") {
+			h["X-Seen-"+name] = sent.Value
+		}
+	}
 	for name, value := range q.added {
-		h["X-Seen-"+name] = value
+		if seen := "X-Seen-" + http.CanonicalHeaderKey(name); h[seen] == "" {
+			h[seen] = value
+		}
 	}
 	return h
 }

@@ -54,7 +54,7 @@ type profiled struct {
 }
 
 func (x *client) sendByProfile(p *mesh.Profile, s *corev1.Service, q *call, done func(reply)) {
-	r := &profiled{x: x, profile: p, parent: servicePort(s), request: q, done: done,
+	r := &profiled{x: x, profile: p, parent: servicePort(s, q), request: q, done: done,
 		dst: fmt.Sprintf("%s.%s.svc.cluster.local:%d", s.Name, s.Namespace, s.Spec.Ports[0].Port)}
 	r.route = p.Match(&mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path})
 	if r.route == nil {
@@ -101,12 +101,12 @@ func (r *profiled) attempt() {
 	}
 	p.Begin(e)
 	start, server := x.c.now, x.c.pods[e.Key]
-	port := targetPort(p.service, server)
+	port := targetPort(p.service, to.Port, server)
 	out := x.out(server, port, via)
 	out.Request(x.c.now)
 	r.request.added = map[string]string{"L5d-Dst-Canonical": r.dst}
 	server.receive(x.self, port, r.request, func(got reply) {
-		p.End(x.c.now, e, x.c.now-start, mesh.Classify(got.status) == "failure", x.c.bits())
+		p.End(x.c.now, e, x.c.now-start, got.status, x.c.bits())
 		if r.finished {
 			return
 		}

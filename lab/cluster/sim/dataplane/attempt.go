@@ -22,6 +22,12 @@ func (p *Plane) attempt(h *hop) {
 		p.refuse(h, 500, "")
 		return
 	}
+	if r := h.rule.compiled.Backends[h.backend].Redirect; r != nil {
+		if status := p.redirect(h, r); status != 0 {
+			p.refuse(h, status, "")
+			return
+		}
+	}
 	h.port = to.targetPort
 	h.upstream = p.upstream(h.from, to)
 	h.upstream.called = h.service
@@ -63,8 +69,7 @@ func (p *Plane) dispatchTo(h *hop) {
 // request again instead of passing it on.
 func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again bool) {
 	u := h.upstream
-	failure := mesh.Classify(status) == "failure"
-	if penalty, tripped := u.End(p.now, h.endpoint, latency, failure, h.random(p.breaking)); tripped {
+	if penalty, tripped := u.End(p.now, h.endpoint, latency, status, h.random(p.breaking)); tripped {
 		p.effectsAt(h).Ejected++
 		p.events.add(p.now+penalty, penaltyOver, u.id, uint32(h.endpoint.Key))
 	} else if len(u.waiting) > 0 {

@@ -146,16 +146,19 @@ func (p *Plane) withoutBackend(h *hop) int {
 	case h.rule.compiled.Broken():
 		return 502
 	case h.rule.compiled.Redirect != nil:
-		ask := p.requestFor(h)
-		request := &mesh.Request{Method: ask.method, Host: h.service.name + "." + h.service.namespace, Path: ask.path,
-			Query: ask.query}
-		status, _, ok := h.rule.compiled.Redirect.Answer(request, h.rule.compiled.MatchedPrefix(request))
-		if ok {
+		if status := p.redirect(h, h.rule.compiled.Redirect); status != 0 {
 			h.from.proxy(h.service).stats(h.from, h.service, h.rule).route.Response(status, "", p.now-h.sent)
 			return status
 		}
 	}
 	return 0
+}
+
+// redirect returns the status that a redirect answers a request with, or 0 if it does not.
+func (p *Plane) redirect(h *hop, r *mesh.Redirect) int {
+	request := p.asked(h)
+	status, _, _ := r.Answer(request, h.rule.compiled.MatchedPrefix(request))
+	return status
 }
 
 // sendDirect sends a request without a client proxy: to any endpoint of the Service itself, as

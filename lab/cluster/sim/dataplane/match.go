@@ -125,11 +125,16 @@ func (p *Plane) ruleNumber(s *meshService, h *hop) int16 {
 
 // match evaluates the routing table.
 func (p *Plane) match(s *meshService, h *hop) int16 {
+	return s.match(p.table, p.asked(h))
+}
+
+// asked returns what the client's proxy sees of a request.
+func (p *Plane) asked(h *hop) *mesh.Request {
 	ask := p.requestFor(h)
-	return s.match(p.table, &mesh.Request{
+	return &mesh.Request{
 		Method: ask.method, Host: h.host(), Path: ask.path, Query: ask.query,
 		Headers: p.headers(h, ask.path),
-	})
+	}
 }
 
 // requestFor returns method, path and query of a hop.

@@ -170,8 +170,12 @@ func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule 
 		if namespace == "" {
 			namespace = s.namespace
 		}
+		name := b.Service
+		if b.Invalid != "" {
+			name += " " + b.Invalid // no Service has this name, so its share is answered 500, as Linkerd does
+		}
 		r.backends = append(r.backends, backend{
-			service: p.service(namespace, b.Service), port: b.Port,
+			service: p.service(namespace, name), port: b.Port,
 			cookies: slices.Concat(setCookies(c.ResponseHeaders), setCookies(b.ResponseHeaders)),
 		})
 	}
