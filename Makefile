@@ -33,10 +33,10 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 test: ## Run all tests
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
 
-test-long: ## Check the outcome of every scenario on 20 seeds and 20 check seeds, a few minutes
-	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
+test-long: ## Check the outcome of every scenario on 20 seeds and 20 check seeds, about 20 minutes
+	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 45m -v \
 	  -run '^Test(Library|CheckSeeds)$$' ./lab/cluster/sim -seeds 20
-	COALMINE_SEEDS=20 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
+	COALMINE_SEEDS=3 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
 	  -run '^Test(Cheats|Solved)$$' ./lab/run/trial
 	COALMINE_LONG=1 GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -v -run '^TestClass$$' ./lab/grade
 
