@@ -11,6 +11,12 @@ import (
 //go:embed */*.yaml */*.md */*/*.yaml
 var library embed.FS
 
+//go:embed schema.json
+var scenarioSchema []byte
+
+//go:embed workload.schema.json
+var workloadSchema []byte
+
 //go:embed workloads
 var workloads embed.FS
 
@@ -25,4 +31,9 @@ func Workloads() fs.FS {
 		panic(err) // the path is valid
 	}
 	return sub
+}
+
+// Schemas returns the JSON schemas of files by their kind: scenario and workload.
+func Schemas() map[string][]byte {
+	return map[string][]byte{"scenario": scenarioSchema, "workload": workloadSchema}
 }

@@ -10,9 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/report"
-	"coalmine/lab/scenario"
 	"coalmine/loadgen/accesslog"
-	"coalmine/scenarios"
 )
 
 // setCompletion tells shells what the arguments and flags of all commands may be: an argument by its
@@ -51,13 +49,13 @@ func (env *Env) flagCompletions() map[string]cobra.CompletionFunc {
 	}
 }
 
-// completeScenario offers the scenarios of the library, with their titles, and folders.
+// completeScenario offers the scenarios that can be named, with their titles, and folders.
 func (env *Env) completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	names, err := scenario.Names(scenarios.Library())
-	if err != nil {
+	names, err := env.shelves().Names()
+	if len(names) == 0 && err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var all []string

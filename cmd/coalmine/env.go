@@ -14,7 +14,6 @@ import (
 	"coalmine/lab/cluster"
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/run"
-	"coalmine/lab/run/trial"
 	"coalmine/lab/run/worker"
 )
 
@@ -42,6 +41,8 @@ type Env struct {
 	// Cluster is where runs are played, Player plays them there.
 	Cluster cluster.Cluster
 	Player  run.Player
+	// scenarioDirs are folders of scenarios that flags name.
+	scenarioDirs []string
 	// LimitReader limits the resources of this process, which then only reads files of others. It
 	// may be nil.
 	LimitReader func(interactive bool) error
@@ -101,7 +102,3 @@ func version() string {
 	}
 	return info.Main.Version
 }
-
-// openScenario finds a scenario by its name in the library, or by the path of its folder. Close it
-// after use.
-func (env *Env) openScenario(name string) (*trial.Source, error) { return trial.Open(env.Dir, name) }

@@ -172,7 +172,8 @@ func (env *Env) gradeOptions(ctx context.Context, args []string, f gradeFlags) (
 		return grade.Options{}, err
 	}
 	return grade.Options{
-		Submissions: submissions, Scenarios: f.scenarios, Base: env.Dir, Key: key, Seeds: f.seeds, Practice: f.practice,
+		Submissions: submissions, Scenarios: env.found(f.scenarios), Base: env.Dir, Key: key,
+		Seeds: f.seeds, Practice: f.practice,
 		Date: date, Versions: env.Cluster.Describe().Versions,
 		Binary: folder.Binary{Version: env.Version, Digest: env.BinaryDigest()},
 		Out:    env.path(f.output), Workers: f.workers, Player: env.Player,

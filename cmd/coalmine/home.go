@@ -18,12 +18,11 @@ import (
 	"coalmine/lab/quiz"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
-	"coalmine/scenarios"
 	"coalmine/tui/backend"
 	"coalmine/tui/home"
 )
 
-// home shows the scenarios of the library until the user leaves, and everything that is done with
+// home shows the scenarios until the user leaves, and everything that is done with
 // them.
 func (env *Env) home(ctx context.Context) error {
 	quiet := *env
@@ -46,30 +45,32 @@ func (env *Env) home(ctx context.Context) error {
 	return err
 }
 
-// homeLibrary implements [backend.Library] with the library, and workspaces in the current folder.
+// homeLibrary implements [backend.Library] with all scenarios, and workspaces in the current folder.
 type homeLibrary struct{ env *Env }
 
 // Scenarios implements [backend.Library].
 func (l homeLibrary) Scenarios() ([]*scenario.Scenario, error) {
-	return scenario.List(scenarios.Library())
+	return l.env.shelves().List()
 }
 
 // Briefing implements [backend.Library].
 func (l homeLibrary) Briefing(name string) (scenario.Briefing, error) {
-	f, err := scenario.Open(scenarios.Library(), name)
+	src, err := l.env.openScenario(name)
 	if err != nil {
 		return scenario.Briefing{}, err
 	}
-	return f.Briefing()
+	defer src.Close()
+	return src.Briefing()
 }
 
 // Quiz implements [backend.Library]. Each time the options have another order.
 func (l homeLibrary) Quiz(name string) (*scenario.Quiz, error) {
-	f, err := scenario.Open(scenarios.Library(), name)
+	src, err := l.env.openScenario(name)
 	if err != nil {
 		return nil, err
 	}
-	q, err := f.Quiz()
+	defer src.Close()
+	q, err := src.Quiz()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

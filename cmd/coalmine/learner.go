@@ -30,10 +30,13 @@ func (env *Env) updateProgress(scenario string, change func(*progress.Entry)) {
 	}
 }
 
+// byPath reports whether a scenario has no place in the learner's progress: it was named by a path.
+func byPath(src *trial.Source) bool { return src.OnDisk() && !src.Listed }
+
 // hints returns how many hints of a scenario were taken, 0 if that is not known.
 func (env *Env) hints(src *trial.Source) int {
 	store, err := env.progressStore()
-	if err != nil || src.OnDisk() {
+	if err != nil || byPath(src) {
 		return 0
 	}
 	all, err := store.Read()
@@ -43,18 +46,18 @@ func (env *Env) hints(src *trial.Source) int {
 	return all[src.Scenario.Name].Hints
 }
 
-// recordHints records that hints of a scenario of the library were shown.
+// recordHints records that hints of a scenario were shown, if it is not named by a path.
 func (env *Env) recordHints(src *trial.Source, hints int) {
-	if hints == 0 || src.OnDisk() {
+	if hints == 0 || byPath(src) {
 		return
 	}
 	env.updateProgress(src.Scenario.Name, withHints(hints))
 }
 
-// recordTrial records the score of a learner's guardrails in a scenario of the library. Trials of
-// one version do not count.
+// recordTrial records the score of a learner's guardrails in a scenario that is not named by a path.
+// Trials of one version do not count.
 func (env *Env) recordTrial(src *trial.Source, t *trial.Trial, c *score.Card) {
-	if src.OnDisk() || t.OneVersion() || !conclusive(c) || c.Own != "" && c.Own != scenario.Solution {
+	if byPath(src) || t.OneVersion() || !conclusive(c) || c.Own != "" && c.Own != scenario.Solution {
 		return
 	}
 	env.updateProgress(src.Scenario.Name, withTrial(c))

@@ -18,7 +18,6 @@ import (
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
-	"coalmine/scenarios"
 )
 
 // lintOptions are the flags of lint.
@@ -149,7 +148,7 @@ func (env *Env) check(ctx context.Context, dir string, o lintOptions, reader sou
 		return nil, invalid("name a folder of manifests, or a variant of a scenario together with --scenario",
 			"there are no guardrails %q", dir)
 	}
-	any, err := anyEnvironment()
+	any, err := env.anyEnvironment()
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +157,10 @@ func (env *Env) check(ctx context.Context, dir string, o lintOptions, reader sou
 	return set, trial.PrefixFindings(source.Folder(path), err)
 }
 
-// anyEnvironment has the services of every scenario of the library.
-func anyEnvironment() (guardrail.Environment, error) {
+// anyEnvironment has the services of every scenario that can be named.
+func (env *Env) anyEnvironment() (guardrail.Environment, error) {
 	e := guardrail.Environment{Namespace: scenario.Namespace}
-	all, err := scenario.List(scenarios.Library())
+	all, err := env.listScenarios()
 	for _, s := range all {
 		e.VersionLabels = append(e.VersionLabels, guardrail.VersionLabels(s)...)
 		for _, svc := range s.Services {

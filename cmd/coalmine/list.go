@@ -7,17 +7,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/scenario"
-	"coalmine/scenarios"
 )
 
 func newListCommand(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the scenarios of the library by topic",
+		Short: "List the scenarios by topic, the easiest first",
 		Args:  exactly(),
 		RunE: func(*cobra.Command, []string) error {
-			all, err := scenario.List(scenarios.Library())
+			all, err := env.listScenarios()
 			if err != nil {
 				return err
 			}

@@ -115,6 +115,7 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags, format loadr
 	abort, stop := secondInterrupt()
 	defer stop()
 	f.Target.Abort = abort
+	name = env.shelves().Find(name)
 	test, err := interruptible(ctx, func() (*loadtest.Test, error) { return loadtest.New(name, f.Options) })
 	if err != nil {
 		return err

@@ -37,11 +37,20 @@ coalmine run full-rollout --guardrails full-rollout`,
 	}
 	root.SetFlagErrorFunc(usage)
 	env.setHelp(root)
+	root.AddCommand(env.verbs()...)
+	env.addScenarioFolders(root)
+	env.setCompletion(root)
+	return root
+}
+
+// verbs are the commands in the order of the help.
+func (env *Env) verbs() []*cobra.Command {
 	pods := env.pods()
-	root.AddCommand(
+	return []*cobra.Command{
 		newListCommand(env),
 		newShowCommand(env),
 		newStartCommand(env),
+		newScenarioCommand(env),
 		newQuizCommand(env),
 		newLintCommand(env),
 		newAdoptCommand(env),
@@ -66,9 +75,7 @@ coalmine run full-rollout --guardrails full-rollout`,
 		newGradeWorkerCommand(env),
 		podcmd.NewAgent(pods),
 		podcmd.NewTraffic(pods),
-	)
-	env.setCompletion(root)
-	return root
+	}
 }
 
 // pods is what the commands take that run in the lab's pods, too.

@@ -16,7 +16,7 @@ func Open(fsys fs.FS, name string) (*Folder, error) {
 	return &Folder{fsys: fsys, dir: name}, nil
 }
 
-// List loads every scenario of a library, ordered by topic, level and name.
+// List loads every scenario of a library in the order of [Sort].
 func List(fsys fs.FS) ([]*Scenario, error) {
 	names, err := Names(fsys)
 	if err != nil {
@@ -30,10 +30,23 @@ func List(fsys fs.FS) ([]*Scenario, error) {
 		}
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b *Scenario) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
-	})
+	Sort(all)
 	return all, nil
+}
+
+// Sort orders scenarios by topic, level and name. Topics are in the order of their easiest scenario,
+// so that a list starts with what beginners need.
+func Sort(all []*Scenario) {
+	easiest := map[string]int{}
+	for _, s := range all {
+		if level, ok := easiest[s.Topic]; !ok || s.Level < level {
+			easiest[s.Topic] = s.Level
+		}
+	}
+	slices.SortFunc(all, func(a, b *Scenario) int {
+		return cmp.Or(cmp.Compare(easiest[a.Topic], easiest[b.Topic]), cmp.Compare(a.Topic, b.Topic),
+			cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // Names returns the names of a library's scenarios, sorted, without loading them.

@@ -74,8 +74,8 @@ func TestListOrder(t *testing.T) {
 	for _, s := range all {
 		names = append(names, s.Name)
 	}
-	if got := strings.Join(names, " "); got != "c d b a" {
-		t.Errorf("the order is %s, want c d b a", got)
+	if got := strings.Join(names, " "); got != "a c d b" {
+		t.Errorf("the order is %s, want a c d b", got)
 	}
 }
 

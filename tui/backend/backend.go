@@ -75,6 +75,7 @@ type Editor interface {
 
 // Library lists the scenarios and creates workspaces.
 type Library interface {
+	// Scenarios returns all scenarios; with an error, those that can be read.
 	Scenarios() ([]*scenario.Scenario, error)
 	Briefing(scenario string) (scenario.Briefing, error)
 	// Quiz returns the scenario's quiz, nil if there is none.

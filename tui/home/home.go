@@ -3,7 +3,6 @@
 package home
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -59,7 +58,7 @@ func (*Home) Name() string { return "scenarios" }
 func (h *Home) Init() tea.Cmd {
 	return func() tea.Msg {
 		m := libraryMsg{home: h}
-		if m.all, m.err = h.backend.Library.Scenarios(); m.err == nil {
+		if m.all, m.err = h.backend.Library.Scenarios(); len(m.all) > 0 {
 			m.entries, m.note = h.backend.Progress.Load()
 		}
 		return m
@@ -116,9 +115,7 @@ func (h *Home) load(m libraryMsg) {
 		h.note = m.err.Error()
 	}
 	h.all = slices.Clone(m.all)
-	slices.SortStableFunc(h.all, func(a, b *scenario.Scenario) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Name, b.Name))
-	})
+	scenario.Sort(h.all)
 	h.selected = h.suggested()
 }
 

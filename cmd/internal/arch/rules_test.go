@@ -184,6 +184,11 @@ func rules() []rule {
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
 
+		// Writing scenarios.
+		{pkg: "lab/authoring", imports: []string{"lab/cluster", "lab/format", "lab/guardrail", "lab/guardrail/lint",
+			"lab/input", "lab/run", "lab/run/folder", "lab/run/trial", "lab/scenario", "lab/verdict/score",
+			"lab/verdict/stats"}},
+
 		// Grading a class.
 		{pkg: "lab/grade/similar"},
 		{pkg: "lab/grade/submission", imports: []string{"lab/format", "lab/guardrail", "lab/input"}},

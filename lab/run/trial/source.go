@@ -27,6 +27,9 @@ type Source struct {
 	Map []guardrail.NameRule
 	// Reader says how guardrails are read.
 	Reader source.Options
+	// Listed is set for a scenario of a folder of scenarios, which has its place in lists and in a
+	// learner's progress as one of the library.
+	Listed bool
 }
 
 // Open finds a scenario by its name in the library, or by the path of its folder. Relative paths
