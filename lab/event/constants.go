@@ -57,6 +57,10 @@ const (
 const (
 	// LeftOutCheck is a metric of a Canary that the lab cannot ask.
 	LeftOutCheck = "check"
+	// LeftOutQuery is a metric that is asked by another query than the one in the manifests.
+	LeftOutQuery = "query"
+	// LeftOutMesh is another mesh or ingress, in whose place Linkerd splits the traffic.
+	LeftOutMesh = "mesh"
 	// LeftOutWebhook is a webhook that calls or runs what the lab does not have.
 	LeftOutWebhook = "webhook"
 	// LeftOutAutoscaler is an autoscaler, or a part of one.

@@ -22,6 +22,9 @@ type document struct {
 	dropped []string
 	// names puts the user's names in the place of the lab's in messages; it may be nil.
 	names *mapping.Names
+	// leftOut are the parts that are not played as they are written, as far as that follows from the
+	// mapping.
+	leftOut []mapping.Part
 	// wrong are the fields with errors.
 	wrong []string
 }

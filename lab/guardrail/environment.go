@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"coalmine/lab/scenario"
+	"coalmine/lab/service"
 )
 
 // EnvironmentOf returns the environment in which the scenario runs.
@@ -19,6 +20,7 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		VersionLabels: VersionLabels(s),
 	}
 	env.Rates, env.ErrorRates = traffic(s)
+	env.Latencies = latencies(s)
 	for _, c := range s.Clients {
 		env.Clients = append(env.Clients, c.Name)
 	}
@@ -50,8 +52,7 @@ func traffic(s *scenario.Scenario) (rates, errors map[string]float64) {
 	failed := map[string]float64{}
 	total := s.Traffic.Rate.Mean(s.Timing.Horizon)
 	for i, share := range s.Traffic.RouteShares() {
-		route := s.Traffic.Routes[i]
-		chain := callChain(s, cmp.Or(route.Service, s.Services[0].Name), route.Name)
+		chain := routeChain(s, i)
 		failing := 0.0
 		for _, hop := range slices.Backward(chain) {
 			failing = 1 - (1-failing)*(1-hop.errors)
@@ -67,10 +68,18 @@ func traffic(s *scenario.Scenario) (rates, errors map[string]float64) {
 	return rates, errors
 }
 
-// hop is a service that answers a request, and the share of requests that it fails by itself.
+// hop is a service that answers a request, the share of requests that it fails by itself, and how
+// long it takes by itself.
 type hop struct {
-	service string
-	errors  float64
+	service    string
+	errors     float64
+	own, store service.Latency
+}
+
+// routeChain returns the services that take part in answering a route of the traffic.
+func routeChain(s *scenario.Scenario, i int) []hop {
+	route := s.Traffic.Routes[i]
+	return callChain(s, cmp.Or(route.Service, s.Services[0].Name), route.Name)
 }
 
 // callChain returns the services that take part in answering a route, beginning with the first.
@@ -86,7 +95,7 @@ func callChain(s *scenario.Scenario, first, route string) []hop {
 		if !own {
 			b = routes[""]
 		}
-		chain = append(chain, hop{name, b.ErrorRate})
+		chain = append(chain, hop{name, b.ErrorRate, b.Latency, b.Datastore})
 		name = b.Calls
 	}
 	return chain

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"coalmine/lab/event"
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/input/yamlpos"
 )
 
@@ -16,6 +17,10 @@ func (s *Set) LeftOut(o Object) []event.LeftOut {
 	v, ok := o.Value.(*flaggerv1.Canary)
 	if !ok || v.Spec.Analysis == nil {
 		return list
+	}
+	for _, p := range o.document.leftOut {
+		list = append(list, event.LeftOut{What: p.What, Name: p.Name, Canary: v.Name, Reason: p.Reason,
+			Source: o.document.position(p.Path).String()})
 	}
 	for i, m := range v.Spec.Analysis.Metrics {
 		if vendor := s.vendorOf(m); vendor != "" {
@@ -40,7 +45,7 @@ func (s *Set) Played(o Object) runtime.Object {
 		}
 		if a := v.Spec.Analysis; a != nil {
 			a.Metrics = slices.DeleteFunc(a.Metrics, func(m flaggerv1.CanaryMetric) bool {
-				return s.vendorOf(m) != ""
+				return s.LeavesOut(v, m)
 			})
 		}
 		return v
@@ -67,4 +72,12 @@ func (s *Set) vendorOf(m flaggerv1.CanaryMetric) string {
 }
 
 // LeavesOut reports whether the lab leaves out a metric of a Canary.
-func (s *Set) LeavesOut(m flaggerv1.CanaryMetric) bool { return s.vendorOf(m) != "" }
+func (s *Set) LeavesOut(v *flaggerv1.Canary, m flaggerv1.CanaryMetric) bool {
+	if s.vendorOf(m) != "" {
+		return true
+	}
+	o, ok := s.Find(flaggerv1.CanaryKind, v.Name)
+	return ok && slices.ContainsFunc(o.document.leftOut, func(p mapping.Part) bool {
+		return p.What == event.LeftOutCheck && p.Name == m.Name
+	})
+}

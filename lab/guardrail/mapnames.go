@@ -65,6 +65,9 @@ func (c *checker) applyMapping(lab mapping.Lab) (*mapping.Result, []*document) {
 	for _, n := range result.Notes {
 		c.addNote(of[n.Document], n)
 	}
+	for _, p := range result.LeftOut {
+		of[p.Document].leftOut = append(of[p.Document].leftOut, p)
+	}
 	for _, target := range result.Targets {
 		if !slices.Contains(c.env.Targets, target) {
 			c.env.Targets = append(slices.Clip(c.env.Targets), target)
@@ -91,12 +94,15 @@ func (c *checker) addNote(d *document, n mapping.Note) {
 		c.findings = append(c.findings, f)
 		return
 	}
-	f.Severity = SeverityNote
+	f.Severity, f.Rule = SeverityNote, n.Rule
+	if n.Rule != "" {
+		f.Severity = SeverityWarning
+	}
 	c.notes = append(c.notes, f)
 }
 
 // lab returns the names to which those of the manifests are mapped.
 func (e Environment) lab() mapping.Lab {
 	return mapping.Lab{Namespace: e.Namespace, Release: e.ReleaseTarget, Services: e.Targets, Clients: e.Clients,
-		Ports: e.Ports, TargetPorts: e.TargetPorts}
+		Ports: e.Ports, TargetPorts: e.TargetPorts, Latencies: e.Latencies}
 }

@@ -163,6 +163,8 @@ type Environment struct {
 	// Rates maps a target to the requests that it gets per second, ErrorRates to the share of them
 	// that fail although nothing is wrong. What is not known is missing.
 	Rates, ErrorRates map[string]float64
+	// Latencies maps a target to how long a sample of its requests takes if nothing is wrong, sorted.
+	Latencies map[string][]time.Duration
 	// Now is the date of the check; the zero time if it is not known.
 	Now time.Time
 	// Map maps names in the manifests to targets and clients, in addition to the manifests' own

@@ -40,7 +40,7 @@ func AppliedFact(set *guardrail.Set, o guardrail.Object, owner string) event.App
 	}
 	if c, ok := o.Value.(*flaggerv1.Canary); ok && c.Spec.Analysis != nil {
 		for _, m := range c.Spec.Analysis.Metrics {
-			if !set.LeavesOut(m) {
+			if !set.LeavesOut(c, m) {
 				fact.Metrics = append(fact.Metrics, m.Name)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/series"
 )
 
 // flaggerAnnotations begin so. Flagger reads one of them on the kinds that guardrails have:
@@ -55,7 +56,7 @@ func checkFlaggerAnnotations(p *pass) {
 // annotationHint names the field that an annotation seems to stand for.
 func annotationHint(name string) string {
 	key := strings.TrimPrefix(name, flaggerAnnotations)
-	if closest(key, []string{"config-tracking"}) != "" {
+	if series.Closest(key, []string{"config-tracking"}) != "" {
 		return "did you mean " + configTracking + "?"
 	}
 	switch key {

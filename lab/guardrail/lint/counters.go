@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/series"
 )
 
 func counterRules() []Rule {
@@ -26,9 +27,9 @@ func counterRules() []Rule {
 
 // isCounter reports whether a series is a counter: by the table, or by the suffix that Prometheus'
 // naming conventions reserve for counters.
-func isCounter(all []family, name string) bool {
-	if f, known := findFamily(all, name); known {
-		return f.counter || f.histogram
+func isCounter(all []series.Family, name string) bool {
+	if f, known := series.Find(all, name); known {
+		return f.Counter || f.Histogram
 	}
 	return strings.HasSuffix(name, "_total")
 }
@@ -41,7 +42,7 @@ func overTime() []string {
 }
 
 func checkRawCounter(p *pass, q query) {
-	all := families()
+	all := series.Families()
 	var raw []string
 	parser.Inspect(q.expr, func(n parser.Node, path []parser.Node) error {
 		s, ok := n.(*parser.VectorSelector)

@@ -167,7 +167,7 @@ func queriesOf(set *guardrail.Set, o guardrail.Object) []query {
 		q := query{object: o, metric: m, metricPath: yamlpos.Index("spec.analysis.metrics", i), canary: canary}
 		q.field = q.metricPath + ".query"
 		text := m.Query
-		if set.LeavesOut(m) {
+		if set.LeavesOut(canary, m) {
 			continue
 		}
 		if m.TemplateRef != nil {

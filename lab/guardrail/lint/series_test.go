@@ -5,20 +5,21 @@ import (
 	"testing"
 	"time"
 
+	"coalmine/lab/guardrail/series"
 	"coalmine/lab/mesh"
 )
 
 // TestTableHasWhatTheMeshExports compares the table of series with the mesh model.
 func TestTableHasWhatTheMeshExports(t *testing.T) {
-	all := families()
+	all := series.Families()
 	check := func(name string, labels []string) {
-		f, ok := findFamily(all, name)
+		f, ok := series.Find(all, name)
 		if !ok {
 			t.Errorf("%s is not in the table", name)
 			return
 		}
 		for _, l := range labels {
-			if !f.hasLabel(l, nil) {
+			if !f.HasLabel(l, nil) {
 				t.Errorf("%s has label %s, which is not in the table", name, l)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/series"
 )
 
 // The rules of this file are about selectors that select nothing, since nobody exports what they
@@ -59,14 +60,14 @@ func eachSelector(e parser.Expr, f func(*parser.VectorSelector)) {
 }
 
 func checkUnknownSeries(p *pass, q query) {
-	all := families()
+	all := series.Families()
 	var names []string
 	for _, f := range all {
-		names = append(names, f.names()...)
+		names = append(names, f.Names()...)
 	}
 	eachSelector(q.expr, func(s *parser.VectorSelector) {
 		for _, name := range seriesNames(s) {
-			if _, known := findFamily(all, name); !known {
+			if _, known := series.Find(all, name); !known {
 				p.reportSeries(q, name, names)
 			}
 		}
@@ -76,8 +77,8 @@ func checkUnknownSeries(p *pass, q query) {
 // reportSeries reports a series that is not in the table.
 func (p *pass) reportSeries(q query, name string, known []string) {
 	const effect = ": the query has no value, and every check fails"
-	near := closest(name, known)
-	if _, histogram := findFamily(families(), name+"_bucket"); histogram {
+	near := series.Closest(name, known)
+	if _, histogram := series.Find(series.Families(), name+"_bucket"); histogram {
 		p.warnAt(q.object, q.field, guardrail.Clip(name)+" is a histogram, which has no series of this name"+effect,
 			"write "+name+"_bucket, "+name+"_sum or "+name+"_count")
 		return
@@ -89,10 +90,10 @@ func (p *pass) reportSeries(q query, name string, known []string) {
 	if !p.played() {
 		return
 	}
-	for _, f := range foreign() {
-		if strings.HasPrefix(name, f.prefix) {
-			p.warnAt(q.object, q.field, guardrail.Clip(name)+" is a series of "+f.owner+", which the lab does not run"+
-				effect, "with Linkerd, read "+f.instead)
+	for _, f := range series.Foreign() {
+		if strings.HasPrefix(name, f.Prefix) {
+			p.warnAt(q.object, q.field, guardrail.Clip(name)+" is a series of "+f.Owner+", which the lab does not run"+
+				effect, "with Linkerd, read "+f.Instead)
 			return
 		}
 	}
@@ -101,21 +102,21 @@ func (p *pass) reportSeries(q query, name string, known []string) {
 }
 
 // eachMatcher calls f for every matcher of a query on a label of one known family.
-func eachMatcher(e parser.Expr, f func(family, *labels.Matcher)) {
-	all := families()
+func eachMatcher(e parser.Expr, f func(series.Family, *labels.Matcher)) {
+	all := series.Families()
 	eachSelector(e, func(s *parser.VectorSelector) {
 		names := seriesNames(s)
 		if len(names) == 0 {
 			return
 		}
-		of, known := findFamily(all, names[0])
+		of, known := series.Find(all, names[0])
 		if !known {
 			return
 		}
 		for _, name := range names[1:] { // a label that one of them has is enough
-			other, _ := findFamily(all, name)
-			of.labels = slices.Concat(of.labels, other.labels)
-			of.histogram = of.histogram || other.histogram
+			other, _ := series.Find(all, name)
+			of.Labels = slices.Concat(of.Labels, other.Labels)
+			of.Histogram = of.Histogram || other.Histogram
 		}
 		for _, m := range s.LabelMatchers {
 			if m.Name != labels.MetricName {
@@ -138,11 +139,11 @@ func checkUnknownLabel(p *pass, q query) {
 	for _, l := range p.set.Environment.VersionLabels {
 		pods = append(pods, metricLabel(l))
 	}
-	eachMatcher(q.expr, func(f family, m *labels.Matcher) {
-		if m.Value == "" || f.hasLabel(m.Name, pods) {
+	eachMatcher(q.expr, func(f series.Family, m *labels.Matcher) {
+		if m.Value == "" || f.HasLabel(m.Name, pods) {
 			return
 		}
-		near := closest(m.Name, slices.Concat(f.labels, []string{"namespace", "pod", "deployment"}))
+		near := series.Closest(m.Name, slices.Concat(f.Labels, []string{"namespace", "pod", "deployment"}))
 		if near == "" && (!p.played() || isPodSelector(m.Name)) {
 			return // a label of pods, perhaps
 		}
@@ -150,7 +151,7 @@ func checkUnknownLabel(p *pass, q query) {
 		if near != "" {
 			hint = "did you mean " + near + "?"
 		}
-		p.warnAt(q.object, q.field, "series "+f.name+" have no label "+guardrail.Clip(m.Name)+": "+effectOf(m), hint)
+		p.warnAt(q.object, q.field, "series "+f.Name+" have no label "+guardrail.Clip(m.Name)+": "+effectOf(m), hint)
 	})
 }
 
@@ -161,7 +162,7 @@ func isPodSelector(name string) bool {
 }
 
 func checkUnknownValue(p *pass, q query) {
-	eachMatcher(q.expr, func(f family, m *labels.Matcher) {
+	eachMatcher(q.expr, func(f series.Family, m *labels.Matcher) {
 		values := p.values(f, m.Name)
 		if len(values) == 0 || m.Value == "" {
 			return
@@ -195,7 +196,7 @@ func valueHint(m *labels.Matcher, values []string) string {
 	if class := statusClass.FindStringSubmatch(m.Value); class != nil {
 		return fmt.Sprintf("write %s=~%q", m.Name, class[1]+"..")
 	}
-	if near := closest(m.Value, values); near != "" {
+	if near := series.Closest(m.Value, values); near != "" {
 		return "did you mean " + near + "?"
 	}
 	if len(values) > 12 {

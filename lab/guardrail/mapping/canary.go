@@ -29,7 +29,7 @@ func (m *mapper) mapCanary(d *Document) {
 	}
 	m.mapGateways(a)
 	m.mapHosts(d)
-	if m.lab.Translate {
+	if m.foreign(a) {
 		m.translate(a)
 	}
 	m.mapMetrics(a)
@@ -88,6 +88,7 @@ func (m *mapper) mapGateways(a *app) {
 		case m.remaps(a) && (kind == "" || kind == "Gateway") &&
 			(group == "" || strings.HasPrefix(group, "gateway.")):
 			gateways++
+			m.gateways[d] = scalar(ref.Value, "name")
 			continue
 		}
 		kept = append(kept, ref.Value)
@@ -101,7 +102,6 @@ func (m *mapper) mapGateways(a *app) {
 	m.record(d, path, refs.Key.Line, brief(refs.Value), brief(&yaml.Node{Kind: yaml.SequenceNode, Content: kept}),
 		reasonGateway)
 	refs.Value.Content = kept
-	m.note(d, path, "the route is attached to the Service in place of the Gateway: the lab's users are in the mesh", "")
 	m.dropHosts(a)
 }
 
@@ -152,6 +152,7 @@ func (m *mapper) mapMetrics(a *app) {
 		at := yamlpos.Index(path, i)
 		m.reference(a.doc, at+".templateRef", "MetricTemplate", a.namespace)
 		m.mapQuery(a.doc, at+".query")
+		m.translateInline(a, at)
 		variables, ok := find(a.doc.Root, at+".templateVariables")
 		if !ok {
 			continue
@@ -181,9 +182,7 @@ func (m *mapper) mapTemplate(d *Document) {
 		return
 	}
 	m.mapQuery(d, "spec.query")
-	if m.lab.Translate {
-		m.translateQuery(d)
-	}
+	m.translateTemplate(d)
 	m.mapPrometheus(d, "spec.provider.address")
 }
 

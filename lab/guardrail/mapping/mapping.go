@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -36,6 +37,8 @@ type Lab struct {
 	Clients []string
 	// Ports and TargetPorts are the ports of services and of their pods.
 	Ports, TargetPorts map[string]int
+	// Latencies are how long a sample of a service's requests takes if nothing is wrong, sorted.
+	Latencies map[string][]time.Duration
 	// Prometheus is the address of the lab's Prometheus.
 	Prometheus string
 	// Translate changes what is for another mesh or ingress, too.
@@ -49,7 +52,23 @@ type Note struct {
 	Field, Message, Hint string
 	// Error is set if the manifests cannot be played.
 	Error bool
+	// Rule is the name of a lint rule, whose finding is a warning; "" for a note.
+	Rule string
 }
+
+// Part is a part of a Canary that is not played as it is written.
+type Part struct {
+	Document *Document
+	// Path is the field, What one of the LeftOut constants of package event, Name the part's name.
+	Path, What, Name, Reason string
+}
+
+// The kinds of parts, as package event has them.
+const (
+	partCheck = "check"
+	partQuery = "query"
+	partMesh  = "mesh"
+)
 
 // Edit is one change of a manifest and the reason for it.
 type Edit struct {
@@ -68,6 +87,8 @@ type Result struct {
 	Names *Names
 	// Targets are the Deployments of the Canaries that are played, by the lab's names.
 	Targets []string
+	// LeftOut are the parts of Canaries that are not played as they are written.
+	LeftOut []Part
 	// Used are Deployments whose ports or labels the mapping may depend on.
 	Used []*Document
 	// Templates are the MetricTemplates that the Canaries need in addition, for Lab.TemplateFile.
@@ -89,6 +110,8 @@ type app struct {
 	to string
 	// explicit is set if a rule names the app, implicit if its namespace is not written.
 	explicit, implicit bool
+	// otherMesh is set if the Canary is written for another mesh or ingress.
+	otherMesh bool
 }
 
 type mapper struct {
@@ -104,6 +127,8 @@ type mapper struct {
 	taken map[[2]string]bool
 	// ports are the names and numbers of the container ports of Deployments in the manifests.
 	ports map[string]map[string]string
+	// gateways are the Gateways in whose place Canaries have their Service.
+	gateways map[*Document]string
 	// podLabels are the labels of the pods of Deployments in the manifests.
 	podLabels map[string]map[string]string
 }
@@ -112,7 +137,8 @@ type mapper struct {
 // names stay as they are.
 func Map(docs []*Document, lab Lab, rules []Rule) *Result {
 	m := &mapper{lab: lab, rules: rules, docs: docs, result: &Result{}, moved: map[[3]string]string{},
-		taken: map[[2]string]bool{}, ports: map[string]map[string]string{}, podLabels: map[string]map[string]string{}}
+		taken: map[[2]string]bool{}, gateways: map[*Document]string{},
+		ports: map[string]map[string]string{}, podLabels: map[string]map[string]string{}}
 	m.names = newNames(lab)
 	m.result.Names = m.names
 	m.identify()
@@ -120,11 +146,14 @@ func Map(docs []*Document, lab Lab, rules []Rule) *Result {
 		return m.result
 	}
 	m.place()
-	for _, d := range m.docs {
-		if d.Aside == "" {
-			m.mapDocument(d)
+	for _, canaries := range []bool{true, false} { // templates are mapped as Canaries use them
+		for _, d := range m.docs {
+			if d.Aside == "" && (d.kind == "Canary") == canaries {
+				m.mapDocument(d)
+			}
 		}
 	}
+	m.checkBounds()
 	m.summarize()
 	return m.result
 }
@@ -168,6 +197,7 @@ func (m *mapper) addApp(d *Document) {
 	}
 	a.service = cmp.Or(scalar(d.Root, "spec.service.name"), a.target)
 	a.targetPort = cmp.Or(scalar(d.Root, "spec.service.targetPort"), a.port)
+	a.otherMesh = forOtherMesh(d)
 	if a.target == "" {
 		return // reported when it is decoded
 	}

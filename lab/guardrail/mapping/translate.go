@@ -13,12 +13,35 @@ import (
 // Provider is the mesh provider under which Flagger works with Linkerd.
 const Provider = "gatewayapi:v1beta1"
 
+// forOtherMesh reports whether a Canary is written for another mesh or ingress: by its provider or,
+// if that is left to Flagger's installation, since its route has no Service for a parent, as Linkerd
+// needs it.
+func forOtherMesh(d *Document) bool {
+	switch scalar(d.Root, "spec.provider") {
+	case "", Provider, "gatewayapi:v1":
+	default:
+		return true
+	}
+	refs, _ := find(d.Root, "spec.service.gatewayRefs")
+	return !slices.ContainsFunc(refs.Items(), func(f yamlpos.Field) bool {
+		return scalar(f.Value, "kind") == "Service"
+	})
+}
+
+// foreign reports whether the Canary of an app is changed to one for Linkerd. One that is written
+// for the lab is played as it is.
+func (m *mapper) foreign(a *app) bool { return m.lab.Translate || a.otherMesh && m.remaps(a) }
+
 // translate changes a Canary for another mesh or ingress into one for Linkerd.
 func (m *mapper) translate(a *app) {
 	d := a.doc
 	from := scalar(d.Root, "spec.provider")
+	first := len(m.result.Edits)
 	if from != "" {
 		m.set(d, "spec.provider", Provider, providerReason(from))
+	}
+	if scalar(d.Root, "spec.targetRef.kind") == "DaemonSet" {
+		m.set(d, "spec.targetRef.kind", "Deployment", "the lab's services are Deployments")
 	}
 	for _, f := range []string{"ingressRef", "routeRef", "upstreamRef"} {
 		m.remove(d, "spec", f, "Linkerd splits the traffic in the clients' proxies, without an ingress")
@@ -42,6 +65,33 @@ func (m *mapper) translate(a *app) {
 		m.insert(d, "spec.service", after, "gatewayRefs", refs, reasonGateway)
 	}
 	m.translateMetrics(a)
+	m.noteTranslation(a, from, m.result.Edits[first:])
+}
+
+// noteTranslation says that a Canary for another mesh is played as one for Linkerd.
+func (m *mapper) noteTranslation(a *app, provider string, edits []Edit) {
+	if m.lab.Translate || !a.otherMesh {
+		return // every edit is shown
+	}
+	name, what := provider, "for "+provider
+	if provider == "" || provider == Provider || provider == "gatewayapi:v1" {
+		name = "without a Gateway API"
+		what = "without a Service as parent of its route, so for another mesh than Linkerd"
+		if gateway := m.gateways[a.doc]; gateway != "" {
+			name, what = "behind Gateway "+gateway, "for users who come through Gateway "+gateway
+		}
+	}
+	changed := []string{"gatewayRefs"}
+	for _, e := range edits {
+		if field := e.Path[strings.LastIndex(e.Path, ".")+1:]; !slices.Contains(changed, field) {
+			changed = append(changed, field)
+		}
+	}
+	m.note(a.doc, "spec.provider", "is "+what+": it is played as with Linkerd, whose proxies split the traffic of "+
+		"the Service by a route of the Gateway API; changed for that: "+strings.Join(changed, ", "),
+		"coalmine adopt shows each change")
+	m.result.LeftOut = append(m.result.LeftOut, Part{Document: a.doc, Path: "spec.provider", What: partMesh, Name: name,
+		Reason: "Linkerd splits the traffic of the Service in its place"})
 }
 
 func providerReason(from string) string {
@@ -96,19 +146,34 @@ func (m *mapper) translateMetrics(a *app) {
 			template, bound, own = latencyTemplate, "max", "latency-p99"
 		}
 		m.set(a.doc, at+".name", own, "Flagger asks the built-in metric of this name as well")
-		m.result.Templates = append(m.result.Templates, template)
-		m.insert(a.doc, at, "name", "templateRef", mappingNode("name", template, "namespace", m.lab.Namespace),
-			"the built-in metric has no values with Linkerd under "+Provider)
+		source := m.insertQuery(a.doc, at, template)
 		if text := scalar(metric.Value, "threshold"); text != "" {
 			value := &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 			m.remove(a.doc, at, "threshold", "means a maximum for a template")
-			m.insert(a.doc, at, "templateRef", "thresholdRange", mappingNode(bound, value),
+			m.insert(a.doc, at, source, "thresholdRange", mappingNode(bound, value),
 				"as the built-in metric means it")
 		}
 		if scalar(metric.Value, "interval") == "" {
-			m.insert(a.doc, at, "templateRef", "interval", stringNode("1m"), "the default of the built-in metric")
+			m.insert(a.doc, at, source, "interval", stringNode("1m"), "the default of the built-in metric")
 		}
 	}
+}
+
+// insertQuery gives a metric what the built-in one of Linkerd asks: a template, or in manifests that
+// nobody gets to see a query. It returns the name of the field.
+func (m *mapper) insertQuery(d *Document, at, template string) string {
+	const reason = "the built-in metric has no values with Linkerd under " + Provider
+	if m.lab.Translate {
+		m.result.Templates = append(m.result.Templates, template)
+		m.insert(d, at, "name", "templateRef", mappingNode("name", template, "namespace", m.lab.Namespace), reason)
+		return "templateRef"
+	}
+	query := successQuery()
+	if template == latencyTemplate {
+		query = latencyQuery("0.99", "")
+	}
+	m.insert(d, at, "name", "query", stringNode(query), reason)
+	return "query"
 }
 
 // Names of the templates that are written for built-in metrics.
@@ -137,6 +202,21 @@ func latencyQuery(quantile, divisor string) string {
 	return fmt.Sprintf("histogram_quantile(%s,\n  "+
 		"sum by (le) (rate(response_latency_ms_bucket{%s}[{{ interval }}]))\n)%s\n",
 		quantile, linkerdSelector, divisor)
+}
+
+// meanQuery returns the mean latency in milliseconds, divided for another unit.
+func meanQuery(divisor string) string {
+	return fmt.Sprintf("sum(rate(response_latency_ms_sum{%s}[{{ interval }}]))\n/ "+
+		"sum(rate(response_latency_ms_count{%[1]s}[{{ interval }}]))%s\n", linkerdSelector, divisor)
+}
+
+// countQuery returns the number of responses, or of bad ones, by the function of the counter.
+func countQuery(function string, failures bool) string {
+	selector := linkerdSelector
+	if failures {
+		selector += `,classification="failure"`
+	}
+	return fmt.Sprintf("sum(%s(response_total{%s}[{{ interval }}]))\n", function, selector)
 }
 
 // TemplateFile returns the templates of the given names as YAML, "" for none.
