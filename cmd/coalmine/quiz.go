@@ -23,7 +23,8 @@ type quizFlags struct {
 	answers, format, run, at, from, output string
 	seed                                   uint64
 	least                                  int
-	asJSON                                 bool
+	// shuffle is set if a seed was given: files keep their order without one.
+	shuffle, asJSON bool
 }
 
 // maxAnswers is the size of the largest file of answers.
@@ -40,8 +41,10 @@ func newQuizCommand(env *Env) *cobra.Command {
 			"--format exports the quiz: md with the key at the end, gift for Moodle, qti or text2qti for Canvas, " +
 			"yaml for a scenario. In place of a scenario, name a file to read: .md in the layout of the course, " +
 			".gift, or a quiz.yaml.\n\n" +
-			"Exit codes: 0 the answers are right, or as many as --least asks for; 3 they are not; 2 a file " +
-			"cannot be read.",
+			"Questions may be bound to a moment: --at predict are those before the rollout. Their answers are graded " +
+			"once there is a run; until then it is enough that the gates among them have one.\n\n" +
+			"Exit codes: 0 the answers are right, or as many as --least asks for; 3 they are not, or a gate has no " +
+			"answer; 2 a file cannot be read.",
 		Example: `coalmine quiz full-rollout --seed 7
 coalmine quiz full-rollout --run runs/full-rollout-1 --answers answers.txt --least 4
 coalmine quiz full-rollout --format gift > full-rollout.gift
@@ -59,7 +62,7 @@ coalmine quiz course.md --format qti -o course.zip`,
 	flags.StringVar(&f.run, "run", "", "answer questions about your own run from `RUNDIR`")
 	flags.StringVar(&f.at, "at", "", "only the questions of a `CHECKPOINT`: predict, failed-check, verdict")
 	flags.IntVar(&f.least, "least", 0, "ask for `N` right answers (default all)")
-	flags.Uint64Var(&f.seed, "seed", 1, "order the options by seed `N`")
+	flags.Uint64Var(&f.seed, "seed", 1, "order the options by seed `N`; a file keeps its order without one")
 	flags.StringVarP(&f.format, "format", "f", quiz.FormatText, "`FORMAT`: "+strings.Join(quiz.Formats(), ", "))
 	flags.StringVar(&f.from, "from", "", "read the file as `FORMAT`: "+strings.Join(quiz.Imports(), ", ")+
 		" (default by its name)")
@@ -72,6 +75,7 @@ func (f *quizFlags) check(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("least") {
 		f.least = -1
 	}
+	f.shuffle = cmd.Flags().Changed("seed")
 	switch {
 	case f.answers != "" && cmd.Flags().Changed("format"):
 		return fmt.Errorf("--answers grades and --format exports: write one of them")
@@ -88,11 +92,14 @@ func (env *Env) quiz(name string, f quizFlags) error {
 	if err != nil {
 		return err
 	}
-	facts, err := env.quizFacts(f.run, name)
+	facts, err := env.quizFacts(f.run, name, isQuizFile(name, f.from))
 	if err != nil {
 		return err
 	}
-	all := quiz.Resolve(quiz.Shuffle(q, f.seed), facts)
+	if f.shuffle || !isQuizFile(name, f.from) {
+		q = quiz.Shuffle(q, f.seed)
+	}
+	all := quiz.Resolve(q, facts)
 	var answers []string
 	if f.answers != "" {
 		if answers, err = env.readAnswers(f.answers, all); err != nil {
@@ -129,9 +136,12 @@ func (env *Env) writeQuiz(data []byte, output string) error {
 	return nil
 }
 
+// isQuizFile reports whether a name is that of a file with a quiz, and not of a scenario.
+func isQuizFile(name, from string) bool { return from != "" || quiz.FormatOf(name) != "" }
+
 // readQuiz reads the quiz of a scenario, or a file.
 func (env *Env) readQuiz(name, from string) (title string, q *scenario.Quiz, err error) {
-	if from != "" || quiz.FormatOf(name) != "" {
+	if isQuizFile(name, from) {
 		return env.importQuiz(name, from)
 	}
 	src, err := env.openScenario(name)
@@ -162,7 +172,7 @@ func (env *Env) importQuiz(name, from string) (title string, q *scenario.Quiz, e
 }
 
 // quizFacts reads what a run folder of the scenario says; without a folder there are no facts.
-func (env *Env) quizFacts(dir, name string) (*expr.Facts, error) {
+func (env *Env) quizFacts(dir, name string, isFile bool) (*expr.Facts, error) {
 	if dir == "" {
 		return nil, nil
 	}
@@ -173,7 +183,7 @@ func (env *Env) quizFacts(dir, name string) (*expr.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	if quiz.FormatOf(name) == "" {
+	if !isFile {
 		src, err := env.openScenario(name)
 		if err != nil {
 			return nil, err
@@ -231,7 +241,7 @@ func (env *Env) gradeQuiz(r quiz.Result, f quizFlags) error {
 	if least < 0 {
 		least = r.Of
 	}
-	if err == nil && r.Right < least {
+	if err == nil && (r.Right < least || r.Held > 0) {
 		err = exitWith(score.ExitMissed)
 	}
 	return err

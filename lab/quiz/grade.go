@@ -14,9 +14,11 @@ import (
 
 // Result is what answers were worth. Open questions count neither for nor against.
 type Result struct {
-	Right     int      `json:"right"`
-	Of        int      `json:"of"`
-	Open      int      `json:"open,omitempty"`
+	Right int `json:"right"`
+	Of    int `json:"of"`
+	Open  int `json:"open,omitempty"`
+	// Held counts the gates without an answer: the learner may not go on.
+	Held      int      `json:"held,omitempty"`
 	Questions []Answer `json:"questions"`
 }
 
@@ -30,6 +32,8 @@ type Answer struct {
 	Why      string `json:"why,omitempty"`
 	// Open says why the question was not graded.
 	Open string `json:"open,omitempty"`
+	// Held is set for a gate without an answer.
+	Held bool `json:"held,omitempty"`
 }
 
 // Grade compares answers, one for each question of the quiz in its order, with questions of it; "" is
@@ -40,6 +44,9 @@ func Grade(all []Asked, answers []string) Result {
 		a := Answer{Number: question.Number, Open: question.Open}
 		if i := question.Number - 1; i >= 0 && i < len(answers) {
 			a.Given = answers[i]
+		}
+		if a.Held = question.Gate && strings.TrimSpace(a.Given) == ""; a.Held {
+			r.Held++
 		}
 		if a.Open != "" {
 			r.Open++
@@ -173,8 +180,10 @@ func Text(w io.Writer, r Result) error {
 	for _, a := range r.Questions {
 		given := format.Clean(cmp.Or(a.Given, "no answer"))
 		switch {
+		case a.Held && a.Open != "":
+			fmt.Fprintf(w, "✗ %d. no answer, and it has to have one before you go on\n", a.Number)
 		case a.Open != "":
-			fmt.Fprintf(w, "– %d. not graded: %s\n", a.Number, format.Clean(a.Open))
+			fmt.Fprintf(w, "– %d. %s; not graded: %s\n", a.Number, given, format.Clean(a.Open))
 		case a.Right:
 			fmt.Fprintf(w, "✓ %d. %s\n", a.Number, given)
 		default:

@@ -179,7 +179,7 @@ func TestOpen(t *testing.T) {
 				t.Errorf("%s: question %d is open: %q, want %q", name, i+1, a.Open, test.open[i])
 			}
 		}
-		if r.Right != 1 || r.Open != open || r.Of != 7-open {
+		if r.Right != 1 || r.Open != open || r.Of != 7-open || r.Held != 1 {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
