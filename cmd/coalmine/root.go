@@ -51,6 +51,7 @@ func (env *Env) verbs() []*cobra.Command {
 		newShowCommand(env),
 		newStartCommand(env),
 		newScenarioCommand(env),
+		newLearnCommand(env),
 		newQuizCommand(env),
 		newLintCommand(env),
 		newAdoptCommand(env),

@@ -37,6 +37,7 @@ func rules() []rule {
 		{pkg: "lab/cluster/names"},
 		{pkg: "manifests"},
 		{pkg: "scenarios"},
+		{pkg: "scenarios/lessons"},
 		{pkg: "cmd/internal/arch"},
 
 		// Traffic: a plan, its execution against real servers, and the results.
@@ -181,6 +182,8 @@ func rules() []rule {
 		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/quiz/expr", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/quiz/expr"},
+		{pkg: "lab/lesson", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
+			"lab/verdict/score", "lab/verdict/stats", "lab/verdict/timeline"}},
 		{pkg: "lab/run/evidence", imports: []string{"lab/input", "lab/report/decision", "lab/report/model"}},
 		{pkg: "lab/run/verify", imports: []string{"lab/cluster", "lab/event", "lab/guardrail", "lab/input", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial",

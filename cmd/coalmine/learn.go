@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/input"
+	"coalmine/lab/lesson"
+	"coalmine/lab/progress"
+	"coalmine/lab/verdict/score"
+	"coalmine/scenarios/lessons"
+)
+
+// learnFlags are the options of learn.
+type learnFlags struct {
+	answers    string
+	given      []string
+	again      bool
+	checkSeeds int
+	// said are the answers of both by STEP.QUESTION.
+	said map[string]string
+}
+
+// dirLearn is the folder in which lessons keep what was answered and played.
+const dirLearn = "learn"
+
+func newLearnCommand(env *Env) *cobra.Command {
+	var f learnFlags
+	cmd := &cobra.Command{
+		Use:   "learn [LESSON]",
+		Short: "Lead through the course, from an incident to the evidence for a decision",
+		Long: "List the lessons of the course, or lead through one of them step by step: predict, play, compare the " +
+			"prediction with the run, answer from your own runs. What you said and played is kept in ./learn, so that " +
+			"a lesson goes on where it was left; your manifests are folders beside it.\n\n" +
+			"Answers are read from the terminal, or from a pipe, a line each. --answers reads them from a YAML file, " +
+			"such as \"now.harm: 9000\", where now is the step and harm the question.\n\n" +
+			"Exit codes: 0 the lesson is complete, 3 it is not yet, 2 invalid input or usage.",
+		Example: `coalmine learn
+coalmine learn hook
+coalmine learn hook --answers answers.yaml
+coalmine learn canary --again`,
+		Args: between(0, "LESSON"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.checkSeeds < 0 || f.checkSeeds > maxTrials {
+				return usage(cmd, fmt.Errorf("--check-seeds is %d: write 0 to %d", f.checkSeeds, maxTrials))
+			}
+			if len(args) == 0 {
+				return env.listLessons()
+			}
+			var err error
+			if f.said, err = env.readAnswers(f); err != nil {
+				return err
+			}
+			return env.learn(cmd.Context(), args[0], f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.answers, "answers", "", "read answers from the YAML `FILE`")
+	flags.StringArrayVar(&f.given, "answer", nil, "answer one question: `STEP.QUESTION=TEXT`")
+	flags.BoolVar(&f.again, "again", false, "start the lesson over; earlier runs stay")
+	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "confirm your own manifests by `N` seeds that nobody "+
+		"chose; 0 plays none")
+	return cmd
+}
+
+// maxLearnAnswers is the size of the largest file of answers.
+const maxLearnAnswers = 64 << 10
+
+// readAnswers reads the answers of the file and the flags.
+func (env *Env) readAnswers(f learnFlags) (map[string]string, error) {
+	said := map[string]string{}
+	if f.answers != "" {
+		info, err := os.Stat(env.path(f.answers))
+		if err == nil && (info.Size() > maxLearnAnswers || !info.Mode().IsRegular()) {
+			err = fmt.Errorf("%s is not a file of at most %d KiB", f.answers, maxLearnAnswers>>10)
+		}
+		var data []byte
+		if err == nil {
+			data, err = os.ReadFile(env.path(f.answers))
+		}
+		if err == nil {
+			err = yaml.Unmarshal(data, &said)
+		}
+		if err != nil {
+			return nil, input.New("write a line for each question, such as now.harm: 9000", "read the answers: %w", err)
+		}
+	}
+	for _, pair := range f.given {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, input.New("write it as in --answer now.harm=9000", "--answer %q is not STEP.QUESTION=TEXT", pair)
+		}
+		said[name] = text
+	}
+	return said, nil
+}
+
+func (env *Env) listLessons() error {
+	c, err := lesson.Load(lessons.Course())
+	if err != nil {
+		return err
+	}
+	text, err := c.List(env.path(dirLearn))
+	if err != nil {
+		return err
+	}
+	env.markdownOut().markdown(text)
+	return nil
+}
+
+func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
+	c, err := lesson.Load(lessons.Course())
+	if err != nil {
+		return err
+	}
+	s, err := lesson.Open(c, name, env.path(dirLearn), f.again)
+	if err != nil {
+		return err
+	}
+	s.UI = newLessonUI(env, f.said)
+	s.Player = &lessonPlayer{env: env, course: c, checkSeeds: f.checkSeeds}
+	err = s.Run(ctx)
+	env.recordLesson(s)
+	left := errors.Is(err, lesson.ErrStop)
+	switch {
+	case errors.Is(err, lesson.ErrTask):
+		fmt.Fprintf(env.Err, "Change your manifests, then go on with: coalmine learn %s\n", name)
+	case left:
+		fmt.Fprintf(env.Err, "Step %d of %d is next: coalmine learn %s\n", s.State.Step+1, len(s.Lesson.Steps), name)
+	case err != nil:
+		return err
+	}
+	if left || err != nil || !s.State.Complete {
+		return exitWith(score.ExitMissed)
+	}
+	return nil
+}
+
+// recordLesson records how far the learner is, so that the first screen can say so.
+func (env *Env) recordLesson(s *lesson.Session) {
+	predicted, of := s.State.Predictions()
+	env.updateProgress("learn/"+s.Lesson.Name, func(e *progress.Entry) {
+		e.Trials = len(s.State.Plays)
+		e.Solved = e.Solved || s.State.Complete
+		e.AddQuiz(predicted, max(1, of))
+	})
+}
+
+// relative shortens a path for people.
+func (env *Env) relative(name string) string {
+	if rel, err := filepath.Rel(env.path("."), name); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return name
+}

@@ -1,0 +1,126 @@
+package lesson
+
+import (
+	"fmt"
+	"strings"
+
+	"coalmine/lab/format"
+)
+
+// fileRecord is the record of what the learner said and what came, in the package.
+const fileRecord = "learned.md"
+
+// Progress is how far a learner is in a lesson, for lists.
+type Progress struct {
+	Lesson *Lesson
+	State  *State
+}
+
+// Progress reads how far a learner is in every lesson.
+func (c *Course) Progress(root string) ([]Progress, error) {
+	var all []Progress
+	for _, l := range c.Lessons {
+		state, err := ReadState(root, l.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Progress{l, state})
+	}
+	return all, nil
+}
+
+// Started reports whether the learner has begun the lesson.
+func (p Progress) Started() bool { return p.State.Step > 0 || len(p.State.Given) > 0 }
+
+// Reached reports whether an outcome was reached.
+func (c *Course) Reached(root string, o Outcome) (bool, error) {
+	state, err := ReadState(root, o.Lesson)
+	if err != nil {
+		return false, err
+	}
+	return state.Complete, nil
+}
+
+// Record returns as Markdown which outcomes were reached, and every prediction and answer with what
+// came of it.
+func (c *Course) Record(root string) (string, error) {
+	all, err := c.Progress(root)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("# What was predicted, and what came\n\n| Graded outcome | |\n|---|---|\n")
+	for _, o := range c.Outcomes {
+		reached, err := c.Reached(root, o)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", o.Title, reachedText(reached))
+	}
+	for _, p := range all {
+		if len(p.State.Answered) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n| | Question | Said | The run says | |\n|---|---|---|---|---|\n", p.Lesson.Title)
+		for _, a := range p.State.Answered {
+			kind, sign := "answer", "✗"
+			if a.Predicted {
+				kind = "prediction"
+			}
+			if a.Right {
+				sign = "✓"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", kind, cell(a.Ask), cell(a.Given), cell(a.Came), sign)
+		}
+	}
+	return b.String(), nil
+}
+
+// cell is a text that can stand in a cell of a Markdown table.
+func cell(s string) string {
+	return strings.ReplaceAll(format.Clean(strings.Join(strings.Fields(s), " ")), "|", "\\|")
+}
+
+// List is the list of lessons with the learner's progress, as Markdown.
+func (c *Course) List(root string) (string, error) {
+	all, err := c.Progress(root)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n| | Lesson | Min | |\n|---|---|---|---|\n", c.Title, strings.TrimSpace(c.Text))
+	next := ""
+	for _, p := range all {
+		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", p.symbol(), p.Lesson.Name, p.Lesson.Minutes, p.Lesson.Title)
+		if next == "" && !p.State.Complete {
+			next = p.Lesson.Name
+		}
+	}
+	b.WriteString("\n## Graded outcomes\n\n")
+	for _, o := range c.Outcomes {
+		reached, err := c.Reached(root, o)
+		if err != nil {
+			return "", err
+		}
+		sign := "○"
+		if reached {
+			sign = "✓"
+		}
+		fmt.Fprintf(&b, "- %s %s (lesson %s)\n", sign, o.Title, o.Lesson)
+	}
+	if next != "" {
+		fmt.Fprintf(&b, "\nGo on with: `coalmine learn %s`\n", next)
+	}
+	return b.String(), nil
+}
+
+// symbol says how far the learner is.
+func (p Progress) symbol() string {
+	switch {
+	case p.State.Complete:
+		return "✓"
+	case p.Started():
+		return "◐"
+	}
+	return "○"
+}
