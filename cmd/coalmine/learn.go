@@ -36,9 +36,9 @@ func newLearnCommand(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "learn [LESSON]",
 		Short: "Lead through the course, from an incident to the evidence for a decision",
-		Long: "List the lessons of the course, or lead through one of them step by step: predict, play, compare the " +
-			"prediction with the run, answer from your own runs. What you said and played is kept in ./learn, so that " +
-			"a lesson goes on where it was left; your manifests are folders beside it.\n\n" +
+		Long: "List the lessons of the course, or lead through one of them step by step: predict, play, compare " +
+			"the prediction with the run, answer from your own runs. What you said and played is kept in ./learn, " +
+			"so that a lesson goes on where it was left; your manifests are folders beside it.\n\n" +
 			"Answers are read from the terminal, or from a pipe, a line each. --answers reads them from a YAML file, " +
 			"such as \"now.harm: 9000\", where now is the step and harm the question.\n\n" +
 			"Exit codes: 0 the lesson is complete, 3 it is not yet, 2 invalid input or usage.",
@@ -95,7 +95,8 @@ func (env *Env) readAnswers(f learnFlags) (map[string]string, error) {
 	for _, pair := range f.given {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, input.New("write it as in --answer now.harm=9000", "--answer %q is not STEP.QUESTION=TEXT", pair)
+			return nil, input.New("write it as in --answer now.harm=9000", "--answer %q is not STEP.QUESTION=TEXT",
+				pair)
 		}
 		said[name] = text
 	}

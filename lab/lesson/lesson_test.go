@@ -36,8 +36,9 @@ func TestLoadRefuses(t *testing.T) {
 		"play without files": {head + "  play: [{name: p, title: T, scenario: s}]\n", "has no guardrails"},
 		"choice without its answer": {head + "  ask: [{name: q, ask: Q, kind: choice, options: [a, b], answer: c}]\n",
 			"the answer is one of them"},
-		"number without tolerance": {head + "  ask: [{name: q, ask: Q, kind: number, answer: \"3\"}]\n", "factor or margin"},
-		"text with a figure":       {head + "  after: 'so {{fig \"gone.harm\"}}'\n", `there is no play "gone" before`},
+		"number without tolerance": {head + "  ask: [{name: q, ask: Q, kind: number, answer: \"3\"}]\n",
+			"factor or margin"},
+		"text with a figure": {head + "  after: 'so {{fig \"gone.harm\"}}'\n", `there is no play "gone" before`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := lesson.Load(fstest.MapFS{

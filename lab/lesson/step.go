@@ -109,8 +109,8 @@ func (s *Session) start(step *Step) error {
 	if err != nil || !made {
 		return err
 	}
-	s.UI.Show(fmt.Sprintf("The folder `%s` is yours now, with manifests to start from and the task in TASK.md. Edit them "+
-		"in another window. `coalmine lint %s --scenario %s` finds what is valid and still wrong.", step.Task.Dir,
+	s.UI.Show(fmt.Sprintf("The folder `%s` is yours now, with manifests to start from and the task in TASK.md. Edit "+
+		"them in another window. `coalmine lint %s --scenario %s` finds what is valid and still wrong.", step.Task.Dir,
 		step.Task.Dir, step.Task.Scenario))
 	if err := s.UI.Work(step.Task.Dir); err != nil {
 		return errors.Join(ErrTask, err)
