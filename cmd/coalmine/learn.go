@@ -55,7 +55,7 @@ coalmine learn canary --again`,
 				return env.listLessons()
 			}
 			var err error
-			if f.said, err = env.readAnswers(f); err != nil {
+			if f.said, err = env.learnAnswers(f); err != nil {
 				return err
 			}
 			return env.learn(cmd.Context(), args[0], f)
@@ -73,8 +73,8 @@ coalmine learn canary --again`,
 // maxLearnAnswers is the size of the largest file of answers.
 const maxLearnAnswers = 64 << 10
 
-// readAnswers reads the answers of the file and the flags.
-func (env *Env) readAnswers(f learnFlags) (map[string]string, error) {
+// learnAnswers reads the answers of the file and the flags.
+func (env *Env) learnAnswers(f learnFlags) (map[string]string, error) {
 	said := map[string]string{}
 	if f.answers != "" {
 		info, err := os.Stat(env.path(f.answers))

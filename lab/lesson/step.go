@@ -93,7 +93,7 @@ func (s *Session) answer(step *Step, q *Question, before string) (Value, error) 
 		}
 		v, err := q.Parse(given)
 		if err == nil {
-			s.State.Given[name] = v.String()
+			s.State.Given[name] = given
 			return v, s.State.write(s.dir(s.Lesson.Name))
 		}
 		s.UI.Show(fmt.Sprintf("%q is no answer: %v.", format.Clean(given), err))
@@ -175,8 +175,8 @@ func (s *Session) compare(step *Step) error {
 	for i := range step.Predict {
 		q := &step.Predict[i]
 		given, err := q.Parse(s.State.Given[step.Name+"."+q.Name])
-		if err != nil {
-			return err
+		if err != nil { // the state file was edited
+			return input.New("play the lesson with --again", "the answer to %s.%s cannot be read: %w", step.Name, q.Name, err)
 		}
 		line, err := s.judge(step, q, given, true)
 		if err != nil {
