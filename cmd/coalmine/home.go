@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/guardrail/lint"
+	"coalmine/lab/guardrail/findings"
 	"coalmine/lab/guardrail/source"
 	"coalmine/lab/progress"
 	"coalmine/lab/quiz"
@@ -164,20 +164,22 @@ func (l homeLinter) Lint(ctx context.Context, scenario, dir string) ([]backend.F
 	defer src.Close()
 	set, err := source.Load(ctx, l.env.path(dir), guardrail.EnvironmentOf(src.Scenario), source.Options{})
 	var wrong guardrail.Errors
-	switch {
-	case errors.As(err, &wrong):
-		return toFindings(wrong, true), nil
-	case err != nil:
+	if err != nil && !errors.As(err, &wrong) {
 		return nil, err
 	}
-	return toFindings(lint.Check(set), false), nil
+	if set != nil {
+		set.Environment.Now = l.env.Now()
+	}
+	return toFindings(findings.New(set, wrong, func(f guardrail.Finding) guardrail.Finding { return f })), nil
 }
 
-func toFindings(all []guardrail.Finding, wrong bool) []backend.Finding {
+// toFindings lists what `coalmine lint` prints, in its order.
+func toFindings(r findings.Report) []backend.Finding {
 	var list []backend.Finding
-	for _, f := range all {
+	for _, f := range r.Active() {
 		text := strings.TrimPrefix(f.String(), f.Position.String()+": ")
-		list = append(list, backend.Finding{File: f.File, Line: f.Line, Error: wrong, Message: text})
+		list = append(list, backend.Finding{File: f.File, Line: f.Line, Message: text,
+			Error: f.Severity == guardrail.SeverityError, Note: f.Severity == guardrail.SeverityNote})
 	}
 	return list
 }

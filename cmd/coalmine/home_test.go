@@ -245,3 +245,32 @@ func TestProgressWithoutAFolderIsANote(t *testing.T) {
 		t.Errorf("%v, %q", all, note)
 	}
 }
+
+// The screens say what lint says: a suppressed finding is none, and a note is no warning.
+func TestHomeLintsAsLintDoes(t *testing.T) {
+	th := newTestEnv(t, &fakeCluster{})
+	if _, err := (homeLibrary{th.Env}).Start("full-rollout"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(th.Dir, "full-rollout", "canary.yaml")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for comment, want := range map[string]bool{"": true, " # coalmine:ignore skip-analysis a trial of a day": false} {
+		edited := strings.Replace(string(data), "\nspec:\n", "\nspec:\n  skipAnalysis: true"+comment+"\n", 1)
+		if err := os.WriteFile(path, []byte(edited), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		all, err := homeLinter{th.Env}.Lint(t.Context(), "full-rollout", "full-rollout")
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := slices.ContainsFunc(all, func(f backend.Finding) bool {
+			return !f.Error && !f.Note && strings.Contains(f.Message, "spec.skipAnalysis")
+		})
+		if found != want {
+			t.Errorf("with the comment %q: skip-analysis is found: %v; %+v", comment, found, all)
+		}
+	}
+}

@@ -32,10 +32,11 @@ const (
 // Any stands for the value of a label that a series has but the author of the query chose.
 const Any = "any"
 
-// Counter is a counter that rises evenly.
+// Counter is a counter that rises evenly from a value on. One that does not rise is a gauge.
 type Counter struct {
 	Labels    map[string]string
 	PerSecond float64
+	From      float64
 }
 
 // Store is what a query is evaluated on. The empty store has no traffic.

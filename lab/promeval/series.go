@@ -15,7 +15,7 @@ func (c Counter) samples() []chunks.Sample {
 	list := make([]chunks.Sample, len(values))
 	for i := range values {
 		at := time.Duration(i) * step
-		values[i] = sample{at.Milliseconds(), c.PerSecond * at.Seconds()}
+		values[i] = sample{at.Milliseconds(), c.From + c.PerSecond*at.Seconds()}
 		list[i] = &values[i] // a pointer needs no memory of its own
 	}
 	return list

@@ -64,6 +64,7 @@ type Finding struct {
 	File    string
 	Line    int
 	Error   bool // the guardrails cannot be run
+	Note    bool // no fault of the guardrails
 	Message string
 }
 

@@ -139,35 +139,50 @@ func (b *editor) notice() (string, theme.Style) {
 // status says whether the files can be run.
 func (b *editor) status() string {
 	ex := b.exercise
-	n := errorCount(ex.findings)
-	switch {
+	warnings, notes := b.others("", true)
+	switch n := errorCount(ex.findings); {
 	case !ex.checked:
 		return ""
 	case n > 0:
 		return "✗ " + format.Plural(n, "error")
-	case len(ex.findings) > 0:
-		return "✓ valid, " + format.Plural(len(ex.findings), "warning")
+	case warnings > 0:
+		return "✓ valid, " + format.Plural(warnings, "warning")
+	case notes > 0:
+		return "✓ valid, " + format.Plural(notes, "note")
 	}
 	return "✓ valid"
 }
 
-// fileSummary counts the findings or notes on a file.
-func (b *editor) fileSummary(file string) string {
-	errors, warnings := 0, 0
+// others counts the findings on a file, or on all of them, that do not prevent a run.
+func (b *editor) others(file string, all bool) (warnings, notes int) {
 	for _, f := range b.exercise.findings {
 		switch {
-		case f.File != file:
-		case f.Error:
-			errors++
+		case !all && f.File != file, f.Error:
+		case f.Note:
+			notes++
 		default:
 			warnings++
 		}
 	}
+	return warnings, notes
+}
+
+// fileSummary counts the findings or notes on a file.
+func (b *editor) fileSummary(file string) string {
+	errors := 0
+	for _, f := range b.exercise.findings {
+		if f.File == file && f.Error {
+			errors++
+		}
+	}
+	warnings, remarks := b.others(file, false)
 	switch {
 	case errors > 0:
 		return "✗ " + format.Plural(errors, "error")
 	case warnings > 0:
 		return "! " + format.Plural(warnings, "warning")
+	case remarks > 0:
+		return format.Plural(remarks, "note")
 	}
 	if n := len(b.exercise.notes(file)); n > 0 {
 		return format.Plural(n, "note") + " from the last run"
@@ -223,6 +238,9 @@ type message struct {
 func findingMessage(f backend.Finding) message {
 	if f.Error {
 		return message{theme.Bad, "error: " + f.Message}
+	}
+	if f.Note {
+		return message{theme.Muted, "note: " + f.Message}
 	}
 	return message{theme.Warn, "warning: " + f.Message}
 }

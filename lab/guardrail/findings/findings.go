@@ -47,7 +47,7 @@ func New(set *guardrail.Set, errs guardrail.Errors, place func(guardrail.Finding
 		} else {
 			r.add(lint.Check(set), "")
 		}
-		r.suppress(set.Files)
+		r.suppress(set, len(errs) == 0)
 		for i := range r.Findings {
 			r.Findings[i].Finding = place(r.Findings[i].Finding)
 		}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,4 +161,63 @@ func TestFails(t *testing.T) {
 	if _, ok := findings.Severity("fatal"); ok {
 		t.Error("fatal is a severity")
 	}
+}
+
+// A comment that suppresses nothing is named only if it is known that there was nothing to suppress:
+// some rules need a scenario or its traffic, and others all manifests.
+func TestUnusedSuppressions(t *testing.T) {
+	for _, c := range []struct {
+		rule            string
+		alone, scenario bool // is named without and with a scenario
+	}{
+		{"skip-analysis", true, true},
+		{"short-horizon", false, true},
+		{"target-port", false, true},
+		{"unknown-series", false, true},
+		{"quantile-of-few", false, true},
+		{"unresolvable-threshold", false, true},
+		{"reads-version", false, true},
+		{"lab-note", false, true},
+		{"unused", true, true},
+	} {
+		files := map[string][]byte{"canary.yaml": []byte("# coalmine:ignore " + c.rule + " as agreed\n" + `apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: backend, namespace: develop}
+spec:
+  provider: gatewayapi:v1beta1
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: backend}
+  service:
+    port: 80
+    targetPort: 8080
+    gatewayRefs: [{group: core, kind: Service, name: backend, namespace: develop, port: 80}]
+  analysis: {interval: 30s, threshold: 5, stepWeights: [10, 50]}
+`)}
+		env := guardrail.Environment{Namespace: "develop", Targets: []string{"backend"},
+			Ports: map[string]int{"backend": 80}, TargetPorts: map[string]int{"backend": 8080}}
+		for _, known := range []bool{false, true} {
+			want := c.alone
+			if known {
+				env.ReleaseTarget, env.Rates, want = "backend", map[string]float64{"backend": 100}, c.scenario
+			}
+			if got := namesUnused(t, files, env, nil); got != want {
+				t.Errorf("%s, scenario known: %v: named %v, want %v", c.rule, known, got, want)
+			}
+		}
+		broken := guardrail.Errors{{Message: "is not valid"}}
+		if namesUnused(t, files, env, broken) {
+			t.Errorf("%s is named although a manifest could not be read", c.rule)
+		}
+	}
+}
+
+func namesUnused(t *testing.T, files map[string][]byte, env guardrail.Environment, errs guardrail.Errors) bool {
+	t.Helper()
+	set, err := guardrail.Parse(files, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := findings.New(set, errs, func(f guardrail.Finding) guardrail.Finding { return f })
+	return slices.ContainsFunc(r.Active(), func(f findings.Finding) bool {
+		return f.Rule == lint.RuleUnusedSuppression
+	})
 }

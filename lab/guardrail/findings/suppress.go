@@ -32,8 +32,10 @@ type suppression struct {
 	used     bool
 }
 
-// suppress marks the findings that a comment suppresses, and reports comments that are wrong.
-func (r *Report) suppress(files map[string][]byte) {
+// suppress marks the findings that a comment suppresses, and reports comments that are wrong. whole is
+// set if all manifests could be read.
+func (r *Report) suppress(set *guardrail.Set, whole bool) {
+	files := set.Files
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !bytes.Contains(files[name], []byte(directive)) {
 			continue
@@ -48,7 +50,7 @@ func (r *Report) suppress(files map[string][]byte) {
 			}
 		}
 		for _, s := range all {
-			r.check(s)
+			r.check(s, whole && decided(s.rule, set.Environment))
 		}
 	}
 }
@@ -57,8 +59,18 @@ func (s *suppression) covers(f guardrail.Finding) bool {
 	return s.reason != "" && f.Rule == s.rule && f.File == s.at.File && f.Line >= s.from && f.Line <= s.to
 }
 
-// check reports a comment without a reason, of an unknown rule, or without an effect.
-func (r *Report) check(s suppression) {
+// decided reports whether the findings of a rule are all known. The lab's notes depend on the scenario,
+// as some rules do.
+func decided(rule string, e guardrail.Environment) bool {
+	if rule == unnamedNote {
+		return e.ReleaseTarget != ""
+	}
+	return !slices.ContainsFunc(lint.Rules(), func(r lint.Rule) bool { return r.Name == rule && !r.Decided(e) })
+}
+
+// check reports a comment without a reason, of an unknown rule, or without an effect. decided is set
+// if a comment that suppresses nothing is known to have no effect.
+func (r *Report) check(s suppression, decided bool) {
 	known := s.rule == unnamedNote ||
 		slices.ContainsFunc(lint.Rules(), func(rule lint.Rule) bool { return rule.Name == s.rule })
 	f := guardrail.Finding{Position: s.at, Severity: guardrail.SeverityWarning}
@@ -69,7 +81,7 @@ func (r *Report) check(s suppression) {
 	case s.reason == "":
 		f.Rule, f.Message = lint.RuleSuppression, "has no reason, and suppresses nothing"
 		f.Hint = "write # " + directive + " " + s.rule + " and why the finding does not apply"
-	case !s.used:
+	case !s.used && decided:
 		f.Rule, f.Message = lint.RuleUnusedSuppression, "no finding of rule "+s.rule+" is suppressed here"
 		f.Hint, f.Severity = "remove the comment", guardrail.SeverityNote
 	default:

@@ -84,7 +84,7 @@ func rolloutRules() []Rule {
 			Why: "With iterations and no match (Blue/Green), users stay on the primary until promotion and the lab " +
 				"sends nothing else to the canary: its metrics have no values, and every check of them fails.",
 			Source: scheduler + ", runBlueGreen"},
-		{Name: "short-horizon", canary: checkShortHorizon,
+		{Name: "short-horizon", needs: theScenario, canary: checkShortHorizon,
 			Section: sectionRollout,
 			What:    "The steps take longer than the scenario runs.",
 			Why:     "A rollout whose steps take longer than the scenario runs is never promoted.",
@@ -118,7 +118,7 @@ func routingRules() []Rule {
 			Why: "Fields for Istio and App Mesh have no effect with the Gateway API, nor has primaryCookieName " +
 				"with v1beta1.",
 			Source: "flagger pkg/router/gateway_api_v1beta1.go"},
-		{Name: "unmatched-host", canary: checkUnmatchedHost,
+		{Name: "unmatched-host", needs: theScenario, canary: checkUnmatchedHost,
 			Section: sectionRouting,
 			What:    "None of spec.service.hosts is one that clients call.",
 			Why: "spec.service.hosts become the host names of the route. Requests for other hosts find no route " +
@@ -130,7 +130,7 @@ func routingRules() []Rule {
 			Why: "A header regular expression must match the whole value, and browsers send several cookies in " +
 				"any order.",
 			Source: "Gateway API HTTPHeaderMatch; RFC 6265, section 5.4"},
-		{Name: "target-port", canary: checkTargetPort,
+		{Name: "target-port", needs: theScenario, canary: checkTargetPort,
 			Section: sectionRouting,
 			What:    "The Service sends to a port on which no pod listens.",
 			Why: "Flagger's Services send to targetPort, or to port if it is not set. If no pod listens there, " +

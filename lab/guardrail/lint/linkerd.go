@@ -36,7 +36,7 @@ func linkerdRules() []Rule {
 			Section: sectionPolicies,
 			What:    "A route sets timeouts.backendRequest.",
 			Why:     "Linkerd ignores timeouts.backendRequest.", Source: outbound + ", convert_gateway_rule"},
-		{Name: "no-backend", object: checkUnknownServices,
+		{Name: "no-backend", needs: theScenario, object: checkUnknownServices,
 			Section: sectionPolicies,
 			What:    "A route refers to a Service or parent that does not exist.",
 			Why: "A route's share to a Service that does not exist is answered 500, and a route of an " +
@@ -60,7 +60,7 @@ func linkerdRules() []Rule {
 				"become unready.",
 			Source: "recorded, policy-route-noprobes; linkerd2 " +
 				"policy-controller/k8s/index/src/inbound/index.rs, http_routes"},
-		{Name: "opaque-http", object: checkOpaqueHTTP,
+		{Name: "opaque-http", needs: theScenario, object: checkOpaqueHTTP,
 			Section: sectionPolicies,
 			What:    "A port for HTTP is opaque.",
 			Why: "On an opaque port proxies forward bytes: routes do not apply to a Service's, and servers count no " +

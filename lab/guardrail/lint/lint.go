@@ -51,6 +51,29 @@ type Rule struct {
 	object func(*pass)
 	// whole is set if the rule needs all objects: it is left out if some could not be read.
 	whole bool
+	// needs is what the rule has to know beside the manifests: without it, it finds less or nothing.
+	needs knowledge
+}
+
+// knowledge is what is known beside the manifests.
+type knowledge int
+
+const (
+	nothingElse knowledge = iota
+	theScenario
+	theTraffic
+)
+
+// Decided reports whether the rule finds everything there is to find in a set whose objects were all
+// read: rules about a scenario find nothing, or less, where none is given.
+func (r Rule) Decided(e guardrail.Environment) bool {
+	switch r.needs {
+	case theScenario:
+		return e.ReleaseTarget != ""
+	case theTraffic:
+		return len(e.Rates) > 0
+	}
+	return true
 }
 
 // reports reports whether the rule is one of this package, not one that documents the findings of

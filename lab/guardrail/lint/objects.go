@@ -13,7 +13,7 @@ import (
 
 func objectRules() []Rule {
 	return []Rule{
-		{Name: "server-misses-primary", whole: true, object: checkServerMissesPrimary,
+		{Name: "server-misses-primary", needs: theScenario, whole: true, object: checkServerMissesPrimary,
 			Section: sectionPolicies,
 			What:    "A Server selects the canary and not the primary.",
 			Why: "Flagger labels the primary's pods app: X-primary, so a Server that selects app: X covers only " +

@@ -20,17 +20,17 @@ import (
 
 func trafficRules() []Rule {
 	return []Rule{
-		{Name: "unresolvable-threshold", query: checkResolution, Section: sectionTraffic,
+		{Name: "unresolvable-threshold", needs: theTraffic, query: checkResolution, Section: sectionTraffic,
 			What: "A ratio's threshold lies between no failed request and one, at this traffic.",
 			Why: "With n requests in the window a share moves in steps of 1/n. If the threshold allows less than one " +
 				"failure, a single failed request fails the check, and healthy releases have those too.",
 			Source: "Google SRE Workbook, ch. 16, Canarying Releases; docs/evidence.md"},
-		{Name: "quantile-of-few", query: checkFewForQuantile, Section: sectionTraffic,
+		{Name: "quantile-of-few", needs: theTraffic, query: checkFewForQuantile, Section: sectionTraffic,
 			What: "A quantile is taken of so few requests that it is their maximum.",
 			Why: "The 99th percentile of fewer than 100 requests is the slowest of them: one slow request fails " +
 				"the check.",
 			Source: "prometheus.io/docs, histograms and summaries"},
-		{Name: "relative-at-low-counts", query: checkRelative, Section: sectionTraffic,
+		{Name: "relative-at-low-counts", needs: theTraffic, query: checkRelative, Section: sectionTraffic,
 			What: "The canary is compared with the primary by a factor, and both have few failures.",
 			Why: "The number of failures in a window is Poisson distributed: where 2 are expected, 4 or more happen " +
 				"in one window of seven. A factor of 2 means something from some 10 expected failures on.",

@@ -17,15 +17,15 @@ import (
 
 func unknownRules() []Rule {
 	return []Rule{
-		{Name: "unknown-series", query: checkUnknownSeries, Section: sectionQueries,
+		{Name: "unknown-series", needs: theScenario, query: checkUnknownSeries, Section: sectionQueries,
 			What:   "A query reads a series that nothing exports.",
 			Why:    "It has no value, and a check without a value fails: a healthy release is rolled back.",
 			Source: "linkerd.io, reference, proxy metrics; flagger pkg/metrics/providers/prometheus.go, RunQuery"},
-		{Name: "unknown-label", query: checkUnknownLabel, Section: sectionQueries,
+		{Name: "unknown-label", needs: theScenario, query: checkUnknownLabel, Section: sectionQueries,
 			What:   "A selector names a label that its series do not have.",
 			Why:    "A condition on a missing label selects nothing, or with != everything.",
 			Source: "linkerd.io, reference, proxy metrics; prometheus.io/docs, querying basics"},
-		{Name: "unknown-value", query: checkUnknownValue, Section: sectionQueries,
+		{Name: "unknown-value", needs: theScenario, query: checkUnknownValue, Section: sectionQueries,
 			What: "A selector asks for a value that its label never has.",
 			Why: "It selects nothing, or with != everything. Values are case-sensitive, and =~ matches whole " +
 				"values.",

@@ -18,7 +18,7 @@ func versionRules() []Rule {
 	const why = "In production nobody knows the name of a faulty version before it is faulty. A check that selects " +
 		"one by name, hash or address knows what it has not measured."
 	return []Rule{
-		{Name: "reads-version", query: checkReadsVersion, object: checkSelectsVersion, Why: why,
+		{Name: "reads-version", needs: theScenario, query: checkReadsVersion, object: checkSelectsVersion, Why: why,
 			Section: sectionQueries,
 			What:    "A query or a Server selects versions, pods or hashes by name.",
 			Source:  "kubernetes.io/docs, Deployments, pod-template-hash label"},

@@ -58,6 +58,12 @@ func cheats() map[string][]cheat {
 			{set: "suspend", outcome: missed, says: "never became ready", lint: "suspended"},
 			// A check of the clock.
 			{set: "time-check", outcome: missed, says: "was promoted", lint: "no-series", long: true},
+			// Retries land on the old version.
+			{set: "retries-mask", outcome: missed, says: "was promoted", long: true},
+			// A timeout that healthy reports do not meet.
+			{set: "report-timeout", outcome: hurtUsers, says: "your guardrails made"},
+			// An experiment with one user.
+			{set: "smoke-route", outcome: missed, says: "was promoted", long: true},
 		},
 		"hidden-segment": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -81,6 +87,11 @@ func cheats() map[string][]cheat {
 			// The right query for the wrong pods.
 			{set: "primary-measured", outcome: missed, says: "was promoted"},
 			{set: "stop-everything", outcome: rolledBack, long: true},
+			// The gate alone found the segment; the metric counts requests.
+			{set: "volume-and-gate", outcome: rolledBack, says: "fails when the canary does"},
+			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does", long: true},
+			// A webhook of type rollback rolls back when the gate is content.
+			{set: "rollback-hook", outcome: missed, says: "was promoted", lint: "rollback-on-yes", long: true},
 		},
 		"tail-latency": {
 			// Over all routes: what stops the fault stops the days with many exports.
@@ -92,6 +103,10 @@ func cheats() map[string][]cheat {
 			// A route that keeps searches away from the canary, and a query that does not notice.
 			{set: "search-never-tries", outcome: missed, says: "was promoted"},
 			{set: "stop-everything", outcome: rolledBack, long: true},
+			// Slow searches are cut and repeated, and so are healthy exports.
+			{set: "timeout-and-retry", outcome: rolledBack},
+			// The right query with its bound on the wrong side.
+			{set: "searches-cannot-fail", outcome: missed, says: "was promoted", long: true},
 		},
 		"silent-metrics": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -104,6 +119,10 @@ func cheats() map[string][]cheat {
 			// What nobody exports is always absent.
 			{set: "nothing-is-absent", outcome: missed, says: "was promoted", lint: "fails-open"},
 			{set: "stop-everything", outcome: rolledBack, long: true},
+			// The gate measured; the metric counts requests.
+			{set: "gate-and-volume", outcome: rolledBack, says: "fails when the canary does"},
+			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "success-max", outcome: missed, says: "was promoted", long: true},
 		},
 		"ab-bounded": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -129,6 +148,11 @@ func cheats() map[string][]cheat {
 			{set: "stop-everything", outcome: rolledBack, long: true},
 			// The experiment leaves out those whom it is about.
 			{set: "testers-only", outcome: missed, says: "was promoted"},
+			// The gate alone found the fault.
+			{set: "gate-and-primary", outcome: rolledBack, says: "fails when the canary does"},
+			{set: "gate-and-volume", outcome: rolledBack, says: "fails when the canary does", long: true},
+			// As many users as the experiment has, but others.
+			{set: "weights-of-seven", outcome: missed, says: "was promoted", long: true},
 		},
 		"cut-off-cohort": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -139,6 +163,21 @@ func cheats() map[string][]cheat {
 			// A match that no request has.
 			{set: "nobody", outcome: missed, says: "was promoted"},
 			{set: "stop-everything", outcome: rolledBack},
+			// The gate alone found the fault; the metric is the old version's.
+			{set: "drill-and-gate", outcome: rolledBack, says: "fails when the canary does"},
+			// A rollout in steps is no test of the beta.
+			{set: "weights-instead", outcome: incomplete, says: "no one else is essential"},
+			{set: "weights-strict", outcome: rolledBack, says: "4 are needed", long: true},
+			// The way is tried when users have been sent on it.
+			{set: "drill-after", outcome: hurtUsers, says: "your guardrails made"},
+			// A retry finds nobody either.
+			{set: "retry-covers", outcome: hurtUsers, says: "your guardrails made", long: true},
+			// The right query with its bound on the wrong side.
+			{set: "success-max", outcome: missed, says: "was promoted", long: true},
+			// A route that keeps the beta away from the canary.
+			{set: "own-route", outcome: missed, says: "starving the canary", long: true},
+			// Five minutes of harm before the first check.
+			{set: "sleepy", outcome: missed, says: "never rolled back", lint: "slow-rollback", long: true},
 		},
 		"expired-issuer": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -149,6 +188,22 @@ func cheats() map[string][]cheat {
 			// The gate alone, and a metric that cannot fail.
 			{set: "gate-and-constant", outcome: rolledBack, long: true},
 			{set: "stop-everything", outcome: rolledBack},
+			// The gate, and a metric of the old version.
+			{set: "gate-and-primary-metric", outcome: rolledBack, says: "fails when the canary does"},
+			// Metrics that cannot fail.
+			{set: "gate-and-success-max", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "gate-and-count", outcome: rolledBack, says: "fails when the canary does"},
+			{set: "gate-times-zero", outcome: rolledBack, says: "fails when the canary does", long: true},
+			// Users meet the certificates before the check.
+			{set: "certificates-only", outcome: incomplete, says: "not checked before canary traffic"},
+			// Certificates of others.
+			{set: "primary-certificates", outcome: missed, says: "was promoted", long: true},
+			{set: "edge-certificates", outcome: missed, says: "was promoted", long: true},
+			// The gate is asked when the analysis is over.
+			{set: "confirm-promotion-gate", outcome: missed, says: "never rolled back", lint: "waiting-gate",
+				long: true},
+			{set: "rollback-hook-gate", outcome: missed, says: "was promoted", lint: "rollback-on-yes", long: true},
+			{set: "gate-one-percent", outcome: rolledBack, says: "300 are needed", long: true},
 		},
 		"killed-probes": {
 			{set: "constant", outcome: missed, lint: "no-series"},
@@ -158,6 +213,21 @@ func cheats() map[string][]cheat {
 			{set: "mends-the-chart", outcome: missed, says: "was promoted"},
 			{set: "measures-the-primary", outcome: missed, long: true},
 			{set: "stop-everything", outcome: rolledBack},
+			// The policy is right; what is measured is the old version, or nothing.
+			{set: "pin-and-primary-metric", outcome: rolledBack, says: "fails when the canary does"},
+			{set: "pin-and-count", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "pin-and-success-max", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "pin-absent", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "pin-without-metric", outcome: rolledBack, lint: "nothing-can-fail", long: true},
+			// A policy that keeps users off production.
+			{set: "deny-all-pin", outcome: rolledBack, long: true},
+			// A policy for a port on which no pod listens.
+			{set: "other-port", outcome: missed, says: "starving the canary", long: true},
+			// The chart overwrites a Server of its name.
+			{set: "same-name-as-the-charts", outcome: missed, says: "starving the canary", long: true},
+			// The new policy is in force nowhere, and so the gate finds nothing.
+			{set: "both-and-policy-gate", outcome: missed, says: "was promoted"},
+			{set: "weight-one", outcome: rolledBack, says: "300 are needed", long: true},
 		},
 		"masked-canary": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -170,6 +240,22 @@ func cheats() map[string][]cheat {
 			// The gate counts what users got, and the metric is the primary's.
 			{set: "cohort-gate", outcome: missed, both: true, says: "0 checks of a metric failed", long: true},
 			{set: "stop-everything", outcome: rolledBack},
+			// A metric that fails twice by the clock, and a gate that does the rest.
+			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does"},
+			// The right query with its bound on the wrong side.
+			{set: "success-max", outcome: missed, says: "was promoted"},
+			{set: "absent-failures", outcome: missed, says: "was promoted", lint: "fails-open", long: true},
+			// A route that keeps everyone away from the canary.
+			{set: "members-bypass", outcome: missed, says: "starving the canary", long: true},
+			// Ten retries at one percent.
+			{set: "more-retries", outcome: missed, says: "starving the canary", long: true},
+			// Clients that avoid pods which fail.
+			{set: "circuit-breaker", outcome: missed, says: "was promoted", long: true},
+			// Retries that stop are noticed; those that the fault causes are not.
+			{set: "too-few-retries", outcome: missed, says: "was promoted", long: true},
+			// A quick error is fast.
+			{set: "p99", outcome: missed, says: "was promoted", long: true},
+			{set: "crawl", outcome: missed, says: "requests (500 are needed", lint: "slow-rollback", long: true},
 		},
 		"mtls-first": {
 			// Gates prove a policy before the first user; something has to look at what it does after.
@@ -200,6 +286,50 @@ func cheats() map[string][]cheat {
 			{set: "times-zero", outcome: rolledBack, says: "promoted after 0 checks"},
 			{set: "stop-everything", outcome: rolledBack, long: true},
 			{set: "version-label", outcome: rolledBack, says: "promoted after 0 checks", lint: "reads-version"},
+			// The denials of the old version.
+			{set: "primary-denials", outcome: rolledBack, says: "fails when the canary does"},
+			// The right query with a bound that no value passes.
+			{set: "denials-min", outcome: rolledBack, says: "fails when the canary does", long: true},
+			{set: "skip-analysis", outcome: missed, says: "was promoted", lint: "skip-analysis", long: true},
+		},
+		"retry-storm": {
+			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series", long: true},
+			// Who stops everything has caught nothing.
+			{set: "stop-everything", outcome: rolledBack},
+			// A release that gives up early is faster, in no bucket that anybody sees.
+			{set: "too-fast-p99", outcome: missed, says: "was promoted"},
+			// The right ratio with its bound on the wrong side.
+			{set: "below-one", outcome: missed, says: "was promoted", long: true},
+			// The right ratio of the wrong pods.
+			{set: "primary-attempts", outcome: missed, says: "was promoted"},
+			// What nobody exports is always absent.
+			{set: "absent", outcome: missed, says: "was promoted", lint: "fails-open", long: true},
+			{set: "times-zero", outcome: missed, says: "was promoted", long: true},
+			// More retries: the storm comes sooner.
+			{set: "mesh-retries", outcome: incomplete, says: "of the harm got through"},
+			// A timeout takes slow orders from users of the old version, too.
+			{set: "timeout", outcome: hurtUsers, says: "your guardrails made"},
+			{set: "timeout-response", outcome: hurtUsers, says: "your guardrails made", long: true},
+			// The stock service refuses what is too much: users are spared, and the release is seen at half
+			// of the traffic.
+			{set: "rate-limit", outcome: incomplete, says: "never met the faulty release is essential"},
+			// What users got, when they got it.
+			{set: "edge-measures", outcome: incomplete, says: "of the harm got through"},
+			// The service that is asked notices when it is full.
+			{set: "stock-p99", outcome: incomplete, says: "of the harm got through", long: true},
+			// The gate counts what buyers got.
+			{set: "cohort-gate", outcome: missed, both: true, says: "0 checks of a metric failed", long: true},
+			{set: "skip-analysis", outcome: missed, says: "was promoted", lint: "skip-analysis", long: true},
+			// A route that keeps orders away from the canary.
+			{set: "orders-never-try", outcome: missed, says: "starving the canary", long: true},
+			// A policy without an authorization keeps everyone off the canary.
+			{set: "deny-canary", outcome: rolledBack, lint: "server-misses-primary", long: true},
+			// More pods for the service that is asked, and a check that does not notice.
+			{set: "hpa-stock", outcome: missed, says: "was promoted"},
+			// A handful of orders decides.
+			{set: "one-strike", outcome: missed, says: "starving the canary", lint: "one-strike", long: true},
+			{set: "crawl", outcome: missed, says: "never rolled back", lint: "short-horizon", long: true},
+			{set: "approve-never", outcome: rolledBack, lint: "waiting-gate", long: true},
 		},
 	}
 }

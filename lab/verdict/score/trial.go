@@ -190,7 +190,7 @@ func (t *trial) judgeHarm() {
 		} else if t.gatesAlone(r) {
 			r.Judgement = newJudgement(Starved, []timeline.Moment{r.Timeline.Detected, r.Timeline.Abort},
 				"rolled back by gates alone: %s of a metric failed (at least %d has to), so nothing measured the fault",
-				format.Plural(r.Timeline.FailedTicks, "check"), t.rubric.MinEvidence.FailedChecks)
+				format.Plural(failedTicks(r.Timeline), "check"), t.rubric.MinEvidence.FailedChecks)
 		}
 	}
 }
@@ -198,7 +198,8 @@ func (t *trial) judgeHarm() {
 // gatesAlone reports whether gates stopped a release that no metric found fault with, although the
 // rubric asks for that. Gates that refuse a version, and the progress deadline, need no metric.
 func (t *trial) gatesAlone(r *run) bool {
-	return r.Verdict == Caught && r.Timeline.FailedTicks < t.rubric.MinEvidence.FailedChecks &&
+	least := t.rubric.MinEvidence.FailedChecks
+	return r.Verdict == Caught && least > 0 && failedTicks(r.Timeline) < least &&
 		!r.Timeline.Refusal.Happened() && !r.Timeline.Deadline.Happened()
 }
 

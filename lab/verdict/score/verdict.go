@@ -203,6 +203,10 @@ func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
 			"promoted after %s with a metric that had a value (%d are needed to judge it)",
 			format.Plural(t.MeasuredTicks, "check"), least.Checks)
+	case t.Promoted.Happened() && least.Checks > 0 && evidenceTicks(t) < least.Checks:
+		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
+			"promoted after %s with a metric that fails when the canary does (%d are needed to judge it)",
+			format.Plural(evidenceTicks(t), "check"), least.Checks)
 	case t.Promoted.Happened() && least.Status != 0 && distinguishingTicks(t, least.Status) < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
 			"promoted after %s with a metric that could have noticed a response %d (%d are needed to judge it)",

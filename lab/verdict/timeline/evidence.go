@@ -17,12 +17,12 @@ type Preconditions struct {
 	Server, Authorization Moment
 }
 
-// Measured is a query of the Canary's metrics with the bounds of its check, nil for none, and in how
-// many ticks it had a value.
+// Measured is a query of the Canary's metrics with the bounds of its check, nil for none. It had a
+// value in Ticks ticks and failed in Failed ones, with a value or without.
 type Measured struct {
-	PromQL   string
-	Min, Max *float64
-	Ticks    int
+	PromQL        string
+	Min, Max      *float64
+	Ticks, Failed int
 }
 
 // Experiment holds the annotations of the Canary, as they were written.
@@ -104,7 +104,6 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 	}
 	if f.Value != nil && f.Error == "" {
 		count(&t.MeasuredTicks, &t.measure)
-		t.countMeasured(f)
 		if n := len(t.Steps); n > 0 && t.Steps[n-1].Weight > t.TestedWeight {
 			t.TestedWeight, t.Tested = t.Steps[n-1].Weight, at
 		}
@@ -112,19 +111,26 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 	if !QueryPassed(f) {
 		count(&t.FailedTicks, &t.failing)
 	}
+	m := t.measured(f)
+	if f.Value != nil && f.Error == "" {
+		m.Ticks++
+	}
+	if !QueryPassed(f) {
+		m.Failed++
+	}
 }
 
-// countMeasured counts a query that had a value. Copies of the timeline keep their counts.
-func (t *Timeline) countMeasured(q event.Query) {
+// measured returns the counts of a query. Copies of the timeline keep theirs.
+func (t *Timeline) measured(q event.Query) *Measured {
 	t.Measured = slices.Clone(t.Measured)
 	for i := range t.Measured {
 		m := &t.Measured[i]
 		if m.PromQL == q.PromQL && sameBound(m.Min, q.Min) && sameBound(m.Max, q.Max) {
-			m.Ticks++
-			return
+			return m
 		}
 	}
-	t.Measured = append(t.Measured, Measured{PromQL: q.PromQL, Min: q.Min, Max: q.Max, Ticks: 1})
+	t.Measured = append(t.Measured, Measured{PromQL: q.PromQL, Min: q.Min, Max: q.Max})
+	return &t.Measured[len(t.Measured)-1]
 }
 
 func sameBound(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
