@@ -61,7 +61,8 @@ func newRunCommand(env *Env) *cobra.Command {
 			"pass.\n\n" +
 			"With --cluster kind the guardrails are played on the real cluster that coalmine up made, one run after " +
 			"the other in real time, and by default for one seed; what they are compared with is played in " +
-			"the sim.\n\n" +
+			"the sim. There are no check seeds unless --check-seeds asks for them: each takes two more runs, about " +
+			"half an hour. The command says how long before it starts.\n\n" +
 			"Exit codes: 0 passed, 1 the lab failed, 2 invalid input or usage, 3 incident or essential item missed, " +
 			"4 healthy release not delivered, 5 inconclusive or interrupted.",
 		Example: `coalmine run full-rollout --guardrails full-rollout
@@ -84,7 +85,7 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	flags.Uint64Var(&f.seed, "seed", 1, "first of the seeds, `N` and the following")
 	flags.IntVar(&f.trials, "trials", 3, "play `N` seeds")
 	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "after a pass, play `N` more seeds that nobody "+
-		"chose; 0 plays none")
+		"chose; 0 plays none, the default with --cluster kind")
 	flags.StringVar(&f.nonce, "nonce", "", "draw the check seeds by `TEXT`, to repeat those of another trial "+
 		"(default random)")
 	flags.BoolVar(&f.drawn, "drawn", false, "play one seed with the parameters that it draws as a check seed")
@@ -168,6 +169,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	t.Manifest.Versions = env.Cluster.Describe().Versions
+	env.announceTime(t, f.clusterFlags)
 	dir, w, err := env.createRunFolder(t, f)
 	if err != nil {
 		return err

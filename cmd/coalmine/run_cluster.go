@@ -9,6 +9,7 @@ import (
 	"coalmine/lab/cluster/kind"
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/sim"
+	"coalmine/lab/format"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/run"
 	"coalmine/lab/run/trial"
@@ -66,4 +67,26 @@ func (env *Env) onCluster(ctx context.Context, f clusterFlags, learner *guardrai
 		real.Player = trial.SplitPlayer{Learner: learner, Learners: real.Player, Other: env.Player}
 	}
 	return &real, nil
+}
+
+// announceTime says how long a trial takes on a real cluster, before it starts.
+func (env *Env) announceTime(t *trial.Trial, f clusterFlags) {
+	if f.cluster != kind.Name {
+		return
+	}
+	e := t.RealTime(f.compare == kind.Name)
+	fmt.Fprintf(env.Err, "The trial takes about %s on the cluster, %s for each run.\n", format.Duration(e.Practice),
+		format.Duration(e.Run))
+	if n := t.Manifest.Options.CheckSeeds; n > 0 {
+		fmt.Fprintf(env.Err, "If it passes, %s %s about %s more: %s for each seed, with %s.\n",
+			format.Plural(n, "check seed"), verb(n, "takes", "take"), format.Duration(e.Check),
+			format.Duration(e.CheckSeed), format.Plural(e.CheckRuns, "run"))
+	}
+}
+
+func verb(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

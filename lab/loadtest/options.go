@@ -45,6 +45,9 @@ type PlanOptions struct {
 	// Targets is the path of a file with targets, as vegeta reads them, to request in place of a
 	// workload; "" for none.
 	Targets string
+	// Weights is the path of a file with weights of routes, in place of the mix of cohorts; "" for
+	// none.
+	Weights string
 	// Shard is the part I/N of the plan to send; "" is the whole plan.
 	Shard string
 	// Replay is the path of an access log to take the requests from; "" for none.

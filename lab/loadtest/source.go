@@ -60,6 +60,9 @@ func openSource(name string, o Options) (s *source, full Options, err error) {
 	if err != nil {
 		return nil, o, err
 	}
+	if err := s.applyWeights(o); err != nil {
+		return nil, o, err
+	}
 	return s, o, s.apply(o.Plan)
 }
 

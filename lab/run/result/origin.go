@@ -138,6 +138,9 @@ func checkRemarks(c *score.Card) []string {
 	switch k := c.Check; {
 	case k == nil:
 		return nil
+	case k.Planned == 0 && c.Own == "" && !c.Players.InSim():
+		return []string{"No check seeds were played on the cluster, where each takes two runs in real time: it does " +
+			"not count as solved. Play the same guardrails in the sim, or with --check-seeds."}
 	case k.Planned == 0 && c.Own == "":
 		return []string{"No check seeds were played: it does not count as solved."}
 	case k.Given:

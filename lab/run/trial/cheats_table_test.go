@@ -18,7 +18,7 @@ func cheats() map[string][]cheat {
 			// A gate is evidence; something has to be measured before a promotion.
 			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric"},
 			// The same with a metric that cannot fail.
-			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
+			{set: "gate-and-idle-metric", outcome: rolledBack, says: "fails when the canary does"},
 			// Steps of one percent for longer than the scenario lasts.
 			{set: "crawl", outcome: missed, says: "never rolled back", lint: "short-horizon"},
 			// A policy without an authorization keeps everyone off the canary.
@@ -78,7 +78,7 @@ func cheats() map[string][]cheat {
 			{set: "checkout-never-tries", outcome: missed, says: "was promoted"},
 			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric", long: true},
 			// The gate alone found the segment.
-			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
+			{set: "gate-and-idle-metric", outcome: rolledBack, says: "fails when the canary does"},
 			{set: "gate-by-noise", outcome: missed, both: true, says: "0 checks of a metric failed",
 				lint: "one-strike", long: true},
 			{set: "mirror", says: "does not support mirroring"},
@@ -111,7 +111,7 @@ func cheats() map[string][]cheat {
 		"silent-metrics": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
 			// The gate measured, the metric did not.
-			{set: "gate-and-idle-metric", outcome: missed, both: true, says: "0 checks of a metric failed"},
+			{set: "gate-and-idle-metric", outcome: rolledBack, says: "fails when the canary does"},
 			// The right query for another service.
 			{set: "measures-the-backend", outcome: missed, says: "was promoted"},
 			// The right query for the old version.
@@ -238,7 +238,7 @@ func cheats() map[string][]cheat {
 			// Halfway between the two versions, which is known only to those who have seen both.
 			{set: "halfway", outcome: incomplete, says: "is essential", long: true},
 			// The gate counts what users got, and the metric is the primary's.
-			{set: "cohort-gate", outcome: missed, both: true, says: "0 checks of a metric failed", long: true},
+			{set: "cohort-gate", outcome: rolledBack, says: "fails when the canary does", long: true},
 			{set: "stop-everything", outcome: rolledBack},
 			// A metric that fails twice by the clock, and a gate that does the rest.
 			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does"},

@@ -193,3 +193,9 @@ type Players struct {
 	// ComparedIn is the cluster of the unguarded and reference runs, if it is another one.
 	ComparedIn string `json:"compared_in,omitempty"`
 }
+
+// InSim reports whether the sim played the guardrails.
+func (p Players) InSim() bool { return p.Cluster == "" || p.Cluster == sim }
+
+// sim is the name of the simulated cluster in events.
+const sim = "sim"

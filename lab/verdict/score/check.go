@@ -21,6 +21,8 @@ type Check struct {
 	// Passed of the check seeds passed, and Required of them have to.
 	Passed   int `json:"passed"`
 	Required int `json:"required"`
+	// Undecided counts those that say nothing, because the lab failed or the run has no result.
+	Undecided int `json:"undecided,omitempty"`
 	// Low and High are the 95 % interval of the share that passes (Clopper and Pearson).
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
@@ -74,6 +76,10 @@ func (c *Card) Confirm(k Check) {
 	case len(k.Seeds) < k.Planned:
 		c.Outcome, c.Exit = OutcomeInconclusive, ExitInconclusive
 		c.Reason = fmt.Sprintf("%s, but %s not played to the end", practice, were(k.Planned))
+	case !k.Confirmed() && k.Passed+k.Undecided >= k.Required:
+		c.Outcome, c.Exit = OutcomeInconclusive, ExitInconclusive
+		c.Reason = fmt.Sprintf("%s, but %s without a result, which can decide it; the first is %d: %s", practice,
+			were(k.Undecided), k.undecided().Seed, k.undecided().Reason)
 	case k.Confirmed():
 		c.Reason = fmt.Sprintf("%s, %s: %s", practice, k.text(), c.Reason)
 	default:
@@ -109,18 +115,34 @@ func (k *Check) complete() {
 	k.Required = requiredCheckSeeds(k.Planned)
 	var missed []CheckSeed
 	for _, s := range k.Seeds {
-		if s.Exit == ExitPassed {
+		switch {
+		case s.Exit == ExitPassed:
 			k.Passed++
-		} else {
+		case s.decided():
 			missed = append(missed, s)
+		default:
+			k.Undecided++
 		}
 	}
-	i := stats.ClopperPearson(k.Passed, len(k.Seeds), confidence)
+	i := stats.ClopperPearson(k.Passed, len(k.Seeds)-k.Undecided, confidence)
 	k.Low, k.High = i.Low, i.High
 	if len(missed) > 0 {
 		worst := slices.MinFunc(missed, CheckSeed.compare)
 		k.Worst = &worst
 	}
+}
+
+// decided reports whether the seed says anything about the guardrails.
+func (s CheckSeed) decided() bool { return s.Exit != ExitLabFailed && s.Exit != ExitInconclusive }
+
+// undecided returns the first seed that says nothing.
+func (k *Check) undecided() CheckSeed {
+	for _, s := range k.Seeds {
+		if !s.decided() {
+			return s
+		}
+	}
+	return CheckSeed{}
 }
 
 // compare puts the worse of two check seeds first: the one with fewer points, or with more harm.
