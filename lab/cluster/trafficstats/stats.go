@@ -82,7 +82,7 @@ const OtherWorkloads = "others"
 
 // New returns an empty Stats.
 func New(c Config) *Stats {
-	s := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts)), users: userTable{}}
+	s := &Stats{cohorts: c.Cohorts, routes: c.Routes, byCohort: make([]cohortUsers, len(c.Cohorts))}
 	for _, r := range c.Routes {
 		var limit time.Duration
 		if c.LatencyObjective != nil {

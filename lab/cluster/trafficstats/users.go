@@ -49,14 +49,35 @@ func (p *cohortUsers) add(added userFlags) {
 	}
 }
 
-// userTable holds the flags of users by their numbers.
-type userTable map[uint32]userFlags
+// userTable holds the flags of users by their numbers. The users of a plan are numbered from 0, and
+// most plans have fewer than maxListed of them.
+type userTable struct {
+	listed []userFlags
+	others map[uint32]userFlags
+}
+
+// maxListed bounds the memory of the list: 2 MiB.
+const maxListed = 1 << 20
 
 // add sets flags of a user. It returns those that were not set before.
-func (u userTable) add(user uint32, flags userFlags) (added userFlags) {
-	old := u[user]
-	if added = flags &^ old; added != 0 {
-		u[user] = old | flags
+func (u *userTable) add(user uint32, flags userFlags) (added userFlags) {
+	if user >= maxListed {
+		return u.addOther(user, flags)
 	}
+	if n := len(u.listed); int(user) >= n {
+		u.listed = append(u.listed, make([]userFlags, max(int(user)+1-n, min(n, maxListed-n)))...)
+	}
+	old := &u.listed[user]
+	added = flags &^ *old
+	*old |= flags
 	return added
+}
+
+func (u *userTable) addOther(user uint32, flags userFlags) (added userFlags) {
+	if u.others == nil {
+		u.others = map[uint32]userFlags{}
+	}
+	old := u.others[user]
+	u.others[user] = old | flags
+	return flags &^ old
 }
