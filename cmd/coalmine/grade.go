@@ -33,6 +33,7 @@ type gradeFlags struct {
 	timeout         time.Duration
 	realTime        bool
 	gradebookFlags
+	remoteFlags
 }
 
 func newGradeCommand(env *Env) *cobra.Command {
@@ -49,11 +50,14 @@ func newGradeCommand(env *Env) *cobra.Command {
 			"A submission that cannot be read, takes too much, or makes the lab fail has no grade, and a reason. " +
 			"Manifests that are not valid have 0 points. A grading that was stopped goes on where it was when the " +
 			"same command is given again.\n\n" +
+			"With --on kubernetes, pods of an Indexed Job play the submissions; --volume names the claim of the " +
+			"volume that they share.\n\n" +
 			"Exit codes: 0 all submissions are graded, 1 the lab failed, 2 invalid input or usage, 5 some " +
 			"submissions are not graded, or interrupted.",
 		Example: `head -c 32 /dev/urandom | base64 > seeds
 coalmine grade handed-in -s full-rollout --seed-file seeds -o grades
 coalmine grade 'class.git#submissions/*' -s full-rollout,tail-latency --seed-file seeds -o grades
+coalmine grade handed-in -s full-rollout --seed-file seeds -o grades --on kubernetes --volume grading --pods 20
 coalmine grade ann.zip --one -s ./exam --seed-file seeds -o grades`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -83,7 +87,8 @@ coalmine grade ann.zip --one -s ./exam --seed-file seeds -o grades`,
 	flags.BoolVar(&f.realTime, "real-time", false, "record how long playing took; the files are then not the "+
 		"same twice")
 	f.gradebookFlags.add(flags)
-	cmd.AddCommand(newGradeBundleCommand(env))
+	f.remoteFlags.add(flags)
+	cmd.AddCommand(newGradeBundleCommand(env), newGradeImageCommand(env))
 	return cmd
 }
 
@@ -105,7 +110,7 @@ func (f gradeFlags) check() error {
 	if _, err := f.judgedOn(time.Now()); err != nil {
 		return err
 	}
-	return f.gradebookFlags.check()
+	return errors.Join(f.gradebookFlags.check(), f.remoteFlags.check())
 }
 
 // judgedOn is the date by which submissions are judged.
@@ -123,6 +128,12 @@ func (f gradeFlags) judgedOn(now time.Time) (time.Time, error) {
 func (env *Env) grade(ctx context.Context, args []string, f gradeFlags) error {
 	o, err := env.gradeOptions(ctx, args, f)
 	if err != nil {
+		return err
+	}
+	if _, err := env.filledGradebooks(nil, f.gradebookFlags); err != nil {
+		return err // before anything is played
+	}
+	if o.Remote, err = env.gradeRemote(ctx, f.remoteFlags); err != nil {
 		return err
 	}
 	progress := newGradeProgress(env)
@@ -218,7 +229,7 @@ func newGradeProgress(env *Env) *gradeProgress { return &gradeProgress{env: env}
 
 // show draws the progress. It is called by one goroutine at a time.
 func (p *gradeProgress) show(now grade.Progress) {
-	done, total := now.Shared+now.Done, now.SharedTotal+now.Total
+	done, total := now.Shared+now.Remote+now.Done, now.SharedTotal+now.RemoteTotal+now.Total
 	if !p.env.ErrTerminal {
 		if tenth := 10 * done / max(total, 1); tenth > p.tenth {
 			p.tenth = tenth
@@ -236,6 +247,9 @@ func (p *gradeProgress) show(now grade.Progress) {
 func progressText(p grade.Progress) string {
 	if p.Shared < p.SharedTotal {
 		return fmt.Sprintf("%d of %d runs to compare with", p.Shared, p.SharedTotal)
+	}
+	if p.Remote < p.RemoteTotal {
+		return fmt.Sprintf("%d of %d played in the cluster", p.Remote, p.RemoteTotal)
 	}
 	text := fmt.Sprintf("%d of %d graded", p.Done-p.NotGraded, p.Total)
 	if p.NotGraded > 0 {

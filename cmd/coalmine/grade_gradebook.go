@@ -49,6 +49,29 @@ func (env *Env) fillGradebooks(g *grade.Grading, dir string, f gradebookFlags) e
 		}
 		grades = append(grades, entry)
 	}
+	books, err := env.filledGradebooks(grades, f)
+	if err != nil {
+		return err
+	}
+	for _, b := range books {
+		if err := os.WriteFile(filepath.Join(dir, b.name), b.data, 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(env.Out, "%s: %s\n", b.name, b.report.Text())
+	}
+	return nil
+}
+
+// filledGradebook is a copy of a gradebook with the grades.
+type filledGradebook struct {
+	name   string
+	data   []byte
+	report gradebook.Report
+}
+
+// filledGradebooks fills the gradebooks. Without grades it only checks that they can be filled.
+func (env *Env) filledGradebooks(grades []gradebook.Grade, f gradebookFlags) ([]filledGradebook, error) {
+	var books []filledGradebook
 	for _, b := range []struct {
 		file, name string
 		kind       gradebook.Kind
@@ -58,17 +81,14 @@ func (env *Env) fillGradebooks(g *grade.Grading, dir string, f gradebookFlags) e
 		}
 		book, err := os.ReadFile(env.path(b.file))
 		if err != nil {
-			return invalid("name a gradebook that was exported as CSV", "%w", err)
+			return nil, invalid("name a gradebook that was exported as CSV", "%w", err)
 		}
-		filled, report, err := gradebook.Fill(book, grades, gradebook.Options{Kind: b.kind, Column: f.column,
+		data, report, err := gradebook.Fill(book, grades, gradebook.Options{Kind: b.kind, Column: f.column,
 			Scale: f.scale})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := os.WriteFile(filepath.Join(dir, b.name), filled, 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintf(env.Out, "%s: %s\n", b.name, report.Text())
+		books = append(books, filledGradebook{b.name, data, report})
 	}
-	return nil
+	return books, nil
 }

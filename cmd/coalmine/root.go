@@ -73,7 +73,7 @@ func (env *Env) verbs() []*cobra.Command {
 		newVersionCommand(env),
 		newManCommand(env),
 		newWorkerCommand(env),
-		newGradeWorkerCommand(env),
+		newGradeWorkerCommand(env), newGradePodCommand(env),
 		podcmd.NewAgent(pods),
 		podcmd.NewTraffic(pods),
 	}

@@ -50,7 +50,7 @@ type kind struct {
 
 const played = "full-rollout"
 
-func variant(t *testing.T, name string) map[string]string {
+func variant(t testing.TB, name string) map[string]string {
 	t.Helper()
 	f, err := scenario.Open(scenarios.Library(), played)
 	if err != nil {
@@ -164,15 +164,15 @@ func handIn(t *testing.T, dir string, long bool) map[string]kind {
 	return class
 }
 
-func write(t *testing.T, name string, data []byte) {
+func write(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// gradeClass grades the submissions in a folder, within so many seconds of CPU time for each.
-func gradeClass(t *testing.T, dir, out string, workers, cpu int) *grade.Grading {
+// gradeClass grades the submissions in a folder, with two workers unless change says otherwise.
+func gradeClass(t testing.TB, dir, out string, change func(*grade.Options)) *grade.Grading {
 	t.Helper()
 	list, err := submission.List(t.Context(), ".", []string{dir}, false)
 	if err != nil {
@@ -182,12 +182,16 @@ func gradeClass(t *testing.T, dir, out string, workers, cpu int) *grade.Grading 
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := grade.Grade(t.Context(), grade.Options{
+	o := grade.Options{
 		Submissions: list, Scenarios: []string{played}, Key: grade.Key("a secret of the instructor"), Seeds: 1,
-		Date: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), Out: out, Workers: workers,
-		Player: run.InProcess{Cluster: sim.Cluster{Version: "test"}}, CPUSeconds: cpu, Timeout: 10 * time.Minute,
+		Date: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), Out: out, Workers: 2,
+		Player: run.InProcess{Cluster: sim.Cluster{Version: "test"}}, CPUSeconds: 60, Timeout: 10 * time.Minute,
 		Worker: grade.Program{Path: self, Args: []string{self, workerArgument}},
-	})
+	}
+	if change != nil {
+		change(&o)
+	}
+	g, err := grade.Grade(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +210,7 @@ func TestClass(t *testing.T) {
 	dir := t.TempDir()
 	class := handIn(t, dir, long())
 	first, second := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
-	g := gradeClass(t, dir, first, 2, 60)
+	g := gradeClass(t, dir, first, nil)
 	if len(g.Learners) != len(class) {
 		t.Fatalf("%d learners, want %d", len(g.Learners), len(class))
 	}
@@ -216,7 +220,7 @@ func TestClass(t *testing.T) {
 			t.Errorf("%s is %s with %d points: %s", l.Learner, l.Status, l.Points, l.Reason())
 		}
 	}
-	gradeClass(t, dir, second, 1, 60)
+	gradeClass(t, dir, second, func(o *grade.Options) { o.Workers = 1 })
 	compare(t, first, second)
 }
 

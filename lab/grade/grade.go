@@ -51,6 +51,8 @@ type Options struct {
 	// CPUSeconds and Timeout limit the time for one submission in one scenario.
 	CPUSeconds int
 	Timeout    time.Duration
+	// Remote plays the submissions; nil plays them on this machine.
+	Remote Remote
 	// RealTime records how long playing took. It is not the same twice.
 	RealTime bool
 	// Progress is told of each submission that is done, from one goroutine at a time. It may be nil.
@@ -69,6 +71,8 @@ type Progress struct {
 	Shared, SharedTotal int
 	Done, Total         int
 	NotGraded           int
+	// Remote counts what was played elsewhere, 0 of 0 without.
+	Remote, RemoteTotal int
 }
 
 // Grading is the result.
@@ -100,6 +104,8 @@ func (o Options) check() error {
 		return input.New("", "there are %d secret seeds: write 1 to %d", o.Seeds, MaxSeeds)
 	case o.Practice < 0 || o.Practice > MaxSeeds:
 		return input.New("", "there are %d practice seeds: write 0 to %d", o.Practice, MaxSeeds)
+	case o.Remote != nil && o.RealTime:
+		return input.New("leave out one of them", "how long playing takes is not recorded elsewhere")
 	case len(o.Scenarios) == 0 || len(o.Scenarios) > MaxScenarios:
 		return input.New("name those that the class has played", "there are %d scenarios: write 1 to %d",
 			len(o.Scenarios), MaxScenarios)
@@ -120,6 +126,11 @@ func Grade(ctx context.Context, o Options) (*Grading, error) {
 	}
 	if err := g.prepare(ctx); err != nil {
 		return nil, err
+	}
+	if g.Remote != nil {
+		if err := g.playRemote(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := g.playAll(ctx); err != nil {
 		return nil, err

@@ -92,8 +92,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// folder returns what writes a folder with one manifest.
-func folder(name, text string) func(*testing.T, string) {
+// folderWith returns what writes a folder with one manifest.
+func folderWith(name, text string) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		t.Helper()
 		file := filepath.Join(path, name)
@@ -237,26 +237,27 @@ func folders() []hostile {
 		of("d-pipe", special(pipe), grade.NotGraded, "not a regular file"),
 		of("d-socket", special(socket), grade.NotGraded, "not a regular file"),
 		of("d-sparse", special(sparse(1<<40)), grade.NotGraded, "larger than"),
-		of("d-deep", folder(strings.Repeat("a/", 100)+"canary.yaml", yaml), grade.NotGraded, "deeper than 8"),
+		of("d-deep", folderWith(strings.Repeat("a/", 100)+"canary.yaml", yaml), grade.NotGraded, "deeper than 8"),
 		of("d-elsewhere", itself(link("/etc")), grade.NotGraded, "symbolic link"),
 		of("d-files", func(t *testing.T, path string) {
 			for i := range 10_000 {
 				if i == 0 {
-					folder("0.yaml", yaml)(t, path)
+					folderWith("0.yaml", yaml)(t, path)
 				} else if err := os.WriteFile(filepath.Join(path, fmt.Sprint(i, ".yaml")), nil, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}, grade.NotGraded, "more than 1000 manifests"),
-		of("y-bomb", folder("canary.yaml", bomb), grade.Graded, "canary.yaml"),
-		of("y-deep", folder("canary.yaml", "kind: "+strings.Repeat("[", 100_000)), grade.Graded, "canary.yaml"),
-		of("y-documents", folder("canary.yaml", strings.Repeat("---\na: b\n", 50_000)), grade.Graded, "canary.yaml"),
-		of("y-quantity", folder("h.yaml", "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n"+
+		of("y-bomb", folderWith("canary.yaml", bomb), grade.Graded, "canary.yaml"),
+		of("y-deep", folderWith("canary.yaml", "kind: "+strings.Repeat("[", 100_000)), grade.Graded, "canary.yaml"),
+		of("y-documents", folderWith("canary.yaml", strings.Repeat("---\na: b\n", 50_000)), grade.Graded,
+			"canary.yaml"),
+		of("y-quantity", folderWith("h.yaml", "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n"+
 			"  name: web\nspec:\n  minReplicas: 2147483647\n  maxReplicas: 2147483647\n  scaleTargetRef:\n"+
 			"    apiVersion: apps/v1\n    kind: Deployment\n    name: web\n  metrics:\n  - type: Pods\n    pods:\n"+
 			"      metric: {name: m}\n      target: {type: AverageValue, averageValue: \"1e-2147483648\"}\n"),
 			grade.Graded, "h.yaml"),
-		of("y-binary", folder("canary.yaml", "\x00\xff\xfe\x1b]0;title\a"), grade.Graded, "canary.yaml"),
+		of("y-binary", folderWith("canary.yaml", "\x00\xff\xfe\x1b]0;title\a"), grade.Graded, "canary.yaml"),
 	}
 }
 
@@ -269,11 +270,11 @@ func named(t *testing.T) []hostile {
 		all = append(all, hostile{name: name, status: grade.Graded,
 			handIn: func(t *testing.T, path string) {
 				for file, text := range good {
-					folder(file, text)(t, path)
+					folderWith(file, text)(t, path)
 				}
 			}})
 	}
-	return append(all, hostile{name: "not\xffutf8", handIn: folder("canary.yaml", yaml), status: grade.NotGraded,
+	return append(all, hostile{name: "not\xffutf8", handIn: folderWith("canary.yaml", yaml), status: grade.NotGraded,
 		says: "is not UTF-8"})
 }
 
@@ -287,7 +288,7 @@ func TestHostile(t *testing.T) {
 		h.handIn(t, filepath.Join(dir, h.name))
 		want[strings.ToValidUTF8(h.name, "\ufffd")] = h
 	}
-	g := gradeClass(t, dir, out, 2, 20)
+	g := gradeClass(t, dir, out, func(o *grade.Options) { o.CPUSeconds = 20 })
 	if len(g.Learners) != len(all) {
 		t.Errorf("%d learners, want %d", len(g.Learners), len(all))
 	}

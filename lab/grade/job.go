@@ -16,6 +16,10 @@ type job struct {
 	Base     string `json:"base"`
 	// Alone is set if no other scenario is graded, so that the whole submission is for this one.
 	Alone bool `json:"alone"`
+	// Packed is a file with the guardrails, which then are not read from the submission. Pack asks
+	// for them in the first answer.
+	Packed string `json:"packed,omitempty"`
+	Pack   bool   `json:"pack,omitempty"`
 
 	Plan
 	// CPUSeconds is how long the worker may compute.
@@ -51,6 +55,8 @@ func (p Plan) practiceSeeds() []uint64 {
 type answer struct {
 	// Digest is that of the guardrails, "" if there are none.
 	Digest string `json:"digest,omitempty"`
+	// Files are the guardrails, if the job asked for them.
+	Files map[string][]byte `json:"files,omitempty"`
 	// Part is complete in the second answer, and in the first one if nothing is to be played.
 	Part *Part `json:"part,omitempty"`
 	// Failure is a failure of the lab.

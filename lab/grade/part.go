@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"coalmine/lab/grade/submission"
 )
 
 // flight is a part that is being played. Others with the same guardrails wait for it.
@@ -31,15 +33,14 @@ func (g *grader) part(ctx context.Context, i int) (Part, error) {
 		return Part{}, err
 	}
 	empty := newPart(g.sources[n].Scenario)
-	p, err := startProcess(ctx, g.Options, job{Submission: s, Scenario: g.Scenarios[n], Base: g.Base,
-		Alone: len(g.sources) == 1, Plan: g.plans[n], CPUSeconds: g.CPUSeconds, Shared: g.sharedDir(n), Out: staging})
+	p, err := startProcess(ctx, g.Options, g.job(s, n, staging))
 	if err != nil {
 		return Part{}, err
 	}
 	defer p.stop()
 	first := p.answer(empty)
 	if first.Part != nil {
-		return *first.Part, g.store(ctx, *first.Part, staging, dir)
+		return *first.Part, store(ctx, *first.Part, staging, dir)
 	}
 	if stored, ok := g.stored(dir, first.Digest); ok {
 		return stored, os.RemoveAll(staging)
@@ -60,7 +61,16 @@ func (g *grader) part(ctx context.Context, i int) (Part, error) {
 	if f.err != nil {
 		return Part{}, f.err
 	}
-	return f.part, errors.Join(copyTree(f.dir, staging), g.move(staging, dir))
+	if f.dir == "" {
+		return f.part, store(ctx, f.part, staging, dir)
+	}
+	return f.part, errors.Join(copyTree(f.dir, staging), move(staging, dir))
+}
+
+// job is what a worker does for a submission in the n-th scenario.
+func (g *grader) job(s submission.Submission, n int, out string) job {
+	return job{Submission: s, Scenario: g.Scenarios[n], Base: g.Base, Alone: len(g.sources) == 1, Plan: g.plans[n],
+		CPUSeconds: g.CPUSeconds, Shared: g.sharedDir(n), Out: out}
 }
 
 // join returns the flight of a key, and whether it is the caller's to play.
@@ -81,7 +91,7 @@ func (g *grader) play(ctx context.Context, p *process, empty Part, staging, dir 
 	if g.RealTime {
 		part.Real = time.Since(start).Round(time.Millisecond).Seconds()
 	}
-	return part, g.store(ctx, part, staging, dir)
+	return part, store(ctx, part, staging, dir)
 }
 
 // stored returns what an earlier grading found, if it is about the same guardrails. What was not
@@ -99,7 +109,7 @@ func (g *grader) stored(dir, digest string) (Part, bool) {
 }
 
 // store writes a part into its folder. A folder with the file of the result is complete.
-func (g *grader) store(ctx context.Context, p Part, staging, dir string) error {
+func store(ctx context.Context, p Part, staging, dir string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -114,10 +124,10 @@ func (g *grader) store(ctx context.Context, p Part, staging, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(writeFile(filepath.Join(staging, filePart), data), g.move(staging, dir))
+	return errors.Join(writeFile(filepath.Join(staging, filePart), data), move(staging, dir))
 }
 
-func (g *grader) move(staging, dir string) error {
+func move(staging, dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}

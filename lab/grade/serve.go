@@ -51,8 +51,11 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, c cluster.Cluster) 
 		return answers.Encode(answer{Failure: err.Error()})
 	}
 	first := answer{Digest: w.part.Digest}
-	if w.files == nil {
+	switch {
+	case w.files == nil:
 		first.Part = &w.part
+	case w.job.Pack:
+		first.Files = w.files
 	}
 	if err := answers.Encode(first); err != nil || w.files == nil {
 		return err
@@ -84,10 +87,7 @@ func (w *task) open(ctx context.Context) error {
 	}
 	w.src = src
 	w.part = newPart(src.Scenario)
-	files, err := submission.Read(ctx, w.job.Submission)
-	if err == nil {
-		files, err = submission.Guardrails(files, src.Scenario.Name, w.job.Alone)
-	}
+	files, err := w.read(ctx)
 	var refused *submission.Refused
 	switch {
 	case errors.As(err, &refused):
@@ -103,6 +103,29 @@ func (w *task) open(ctx context.Context) error {
 	w.files = files
 	w.part.Digest = digest.Files(files)
 	return nil
+}
+
+// read reads the guardrails.
+func (w *task) read(ctx context.Context) (map[string][]byte, error) {
+	if w.job.Packed != "" {
+		p, err := readPacked(w.job.Packed)
+		return p.Files, err
+	}
+	files, err := submission.Read(ctx, w.job.Submission)
+	if err != nil {
+		return nil, err
+	}
+	return submission.Guardrails(files, w.src.Scenario.Name, w.job.Alone)
+}
+
+// emptyPart is the part of a learner who has done nothing in a scenario.
+func emptyPart(base, name string) (Part, error) {
+	src, err := trial.Open(base, name)
+	if err != nil {
+		return Part{}, err
+	}
+	defer src.Close()
+	return newPart(src.Scenario), nil
 }
 
 // newPart returns the part of a learner who has done nothing.

@@ -196,6 +196,7 @@ func rules() []rule {
 
 		// Grading a class.
 		{pkg: "lab/grade/similar"},
+		{pkg: "lab/grade/indexedjob", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/input"}},
 		{pkg: "lab/grade/submission", imports: []string{"lab/format", "lab/guardrail", "lab/input"}},
 		{pkg: "lab/grade/gradebook", imports: []string{"lab/input"}},
 		{pkg: "lab/grade/export", imports: []string{"lab/format", "lab/grade"}},

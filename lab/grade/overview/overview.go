@@ -30,6 +30,8 @@ type page struct {
 	Style     template.CSS
 	Config    grade.Config
 	Date      string
+	Seeds     string
+	Practice  string
 	Count     int
 	Graded    int
 	NotGraded []row
@@ -80,7 +82,8 @@ const maxAlike = 50
 // Write returns the page.
 func Write(g *grade.Grading) ([]byte, error) {
 	p := page{Style: template.CSS(style), Config: g.Config, Date: g.Config.Date.Format("2 January 2006"),
-		Count: len(g.Learners)}
+		Count: len(g.Learners), Seeds: format.Plural(g.Config.Seeds, "secret seed"),
+		Practice: format.Plural(g.Config.Practice, "public seed")}
 	p.learners(g)
 	p.distribution(g)
 	p.items(g)
@@ -151,7 +154,7 @@ func (p *page) distribution(g *grade.Grading) {
 	}
 	most := max(slices.Max(counts), 1)
 	for i, n := range counts {
-		p.Bins = append(p.Bins, bin{Label: fmt.Sprintf("%d–%d %%", i*10, i*10+10), Count: n, Height: 100 * n / most,
+		p.Bins = append(p.Bins, bin{Label: fmt.Sprintf("%d–%d", i*10, i*10+10), Count: n, Height: 100 * n / most,
 			X: i * width})
 	}
 	if len(all) > 0 {
