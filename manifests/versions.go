@@ -15,6 +15,7 @@ type Pins struct {
 	Node       Node       `yaml:"node"`
 	GatewayAPI GatewayAPI `yaml:"gatewayAPI"`
 	Charts     []Chart    `yaml:"charts"`
+	LoadTester LoadTester `yaml:"loadTester"`
 	Prometheus Prometheus `yaml:"prometheus"`
 }
 
@@ -43,6 +44,12 @@ type Chart struct {
 	SHA256 string `yaml:"sha256"`
 	// Images are the images of the chart's pods with coalmine's values, except Prometheus.
 	Images []string `yaml:"images"`
+}
+
+// LoadTester is Flagger's load tester, which a cluster may lack.
+type LoadTester struct {
+	// Image has a tag.
+	Image string `yaml:"image"`
 }
 
 // Prometheus is the image of Prometheus.
@@ -108,6 +115,8 @@ func (p Pins) check() error {
 		"gatewayAPI.version: does not match the url")
 	demand(p.Prometheus.Registry != "" && p.Prometheus.Name != "" && p.Prometheus.Tag != "",
 		"prometheus: want registry, name and tag")
+	_, tag, _ := strings.Cut(p.LoadTester.Image[strings.LastIndex(p.LoadTester.Image, "/")+1:], ":")
+	demand(tag != "" && tag != "latest", "loadTester.image: has no version")
 	var names []string
 	for _, c := range p.Charts {
 		names = append(names, c.Name)
@@ -132,8 +141,8 @@ func (p Pins) Chart(name string) (Chart, bool) {
 	return p.Charts[i], true
 }
 
-// Images returns the images of all pods in a cluster with Linkerd, except the node's and
-// coalmine's own.
+// Images returns the images of all pods in a cluster with Linkerd, except the node's, coalmine's
+// own and the optional ones.
 func (p Pins) Images() []string {
 	images := []string{p.Prometheus.Image()}
 	for _, c := range p.Charts {
@@ -141,6 +150,9 @@ func (p Pins) Images() []string {
 	}
 	return images
 }
+
+// OptionalImages returns the images that a cluster may lack.
+func (p Pins) OptionalImages() []string { return []string{p.LoadTester.Image} }
 
 // BaseImages returns those of Images that do not depend on the mesh: Prometheus and Flagger.
 func (p Pins) BaseImages() []string {

@@ -17,6 +17,8 @@ func TestVersionsAreReadStrictly(t *testing.T) {
 		"short digest":        {"sha256: ca146cd", "sha256: ca146c", "flagger: sha256"},
 		"no chart":            {"- name: linkerd-viz", "- name: linkerd-vis", "charts: want"},
 		"plain http":          {"repo: https://flagger", "repo: http://flagger", "repo: want https"},
+		"moving load tester":  {"flagger-loadtester:0.37.0", "flagger-loadtester:latest", "loadTester.image"},
+		"unnamed load tester": {"flagger-loadtester:0.37.0", "flagger-loadtester", "loadTester.image"},
 		"other Gateway API":   {"version: v1.2.1", "version: v1.2.2", "gatewayAPI.version"},
 	} {
 		text := strings.Replace(string(good), change[0], change[1], 1)

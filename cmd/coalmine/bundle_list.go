@@ -80,6 +80,9 @@ func (env *Env) listBundle(ctx context.Context, name string, verify bool) (*bund
 	missing := needs.Missing(&b.Manifest)
 	l.Meshes = []meshListing{{mesh, len(missing) == 0, missing}}
 	l.Notes = needs.OtherVersions(&b.Manifest)
+	for _, need := range needs.MissingOptional(&b.Manifest) {
+		l.Notes = append(l.Notes, need.String()+" is optional, and not in the bundle")
+	}
 	return l, nil
 }
 

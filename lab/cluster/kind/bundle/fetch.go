@@ -122,6 +122,25 @@ func (c *collection) fetchOne(ctx context.Context, need Need) error {
 	return nil
 }
 
+// fetchOptional downloads the optional images, if downloads are allowed, and reports those that the
+// bundle will lack.
+func (c *collection) fetchOptional(ctx context.Context) error {
+	for _, need := range c.needs.MissingOptional(c.manifest()) {
+		err := fmt.Errorf("it is not in %s", c.Folder)
+		if c.Folder == "" {
+			c.Spec.Say("%s from the network", need)
+			err = c.fetchOne(ctx, need)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return &FetchError{need, context.Cause(ctx)}
+		case err != nil:
+			c.Spec.Say("left out the optional %s: %v", need, err)
+		}
+	}
+	return nil
+}
+
 // skip reports whether to continue without it: in a partial bundle, and if nothing is downloaded,
 // because then all that is missing is reported at the end.
 func (c *collection) skip(ctx context.Context, need Need, err error) bool {

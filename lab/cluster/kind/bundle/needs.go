@@ -15,11 +15,14 @@ type Needs struct {
 	Images []string
 	Charts []manifests.Chart
 	CRDs   []string
+	// Optional are images that a cluster may lack, and then plays less of some guardrails.
+	Optional []string
 }
 
 // NeedsOf returns what a mesh needs at the pinned versions. Nil is Linkerd.
 func NeedsOf(pins manifests.Pins, mesh *Mesh) Needs {
-	n := Needs{Node: pins.Node.Image, Images: pins.BaseImages(), CRDs: []string{GatewayAPI}}
+	n := Needs{Node: pins.Node.Image, Images: pins.BaseImages(), CRDs: []string{GatewayAPI},
+		Optional: pins.OptionalImages()}
 	if mesh == nil {
 		n.Images = pins.Images()
 	} else {
@@ -63,17 +66,7 @@ func (n Needs) Missing(m *Manifest) []Need {
 	if m.Node == nil || m.Node.Archive == nil {
 		missing = append(missing, Need{Kind: KindNode, Name: n.Node})
 	}
-	images := map[string]bool{}
-	for _, i := range m.Images {
-		for _, ref := range i.Refs {
-			images[mustFullRef(ref)] = true
-		}
-	}
-	for _, ref := range n.Images {
-		if !images[mustFullRef(ref)] {
-			missing = append(missing, Need{Kind: KindImage, Name: mustFullRef(ref)})
-		}
-	}
+	missing = append(missing, missingImages(n.Images, m)...)
 	for _, c := range n.Charts {
 		if !slices.ContainsFunc(m.Charts, func(have ChartFile) bool { return have.Name == c.Name }) {
 			missing = append(missing, Need{Kind: KindChart, Name: c.Name, Version: c.Version})
@@ -82,6 +75,25 @@ func (n Needs) Missing(m *Manifest) []Need {
 	for _, name := range n.CRDs {
 		if !slices.ContainsFunc(m.CRDs, func(have CRDFile) bool { return have.Name == name }) {
 			missing = append(missing, Need{Kind: KindCRDs, Name: name})
+		}
+	}
+	return missing
+}
+
+// MissingOptional returns the optional images that the contents lack.
+func (n Needs) MissingOptional(m *Manifest) []Need { return missingImages(n.Optional, m) }
+
+func missingImages(wanted []string, m *Manifest) []Need {
+	images := map[string]bool{}
+	for _, i := range m.Images {
+		for _, ref := range i.Refs {
+			images[mustFullRef(ref)] = true
+		}
+	}
+	var missing []Need
+	for _, ref := range wanted {
+		if !images[mustFullRef(ref)] {
+			missing = append(missing, Need{Kind: KindImage, Name: mustFullRef(ref)})
 		}
 	}
 	return missing

@@ -58,7 +58,8 @@ func (o Spec) Collect(ctx context.Context) (Contents, error) {
 	if o.Mesh != nil {
 		c.Contents.Images = []Archive{o.MeshImage}
 	}
-	for _, step := range []func(context.Context) error{c.addNamed, c.addFolder, c.node, c.fetch} {
+	for _, step := range []func(context.Context) error{c.addNamed, c.addFolder, c.node, c.fetch,
+		c.fetchOptional} {
 		if err := step(ctx); err != nil {
 			return Contents{}, err
 		}
@@ -200,9 +201,10 @@ func (c *collection) addImages(path string, named bool) error {
 	return nil
 }
 
-// needsImage reports whether the mesh needs the image and it was not found yet.
+// needsImage reports whether the mesh needs the image, or can use it, and it was not found yet.
 func (c *collection) needsImage(ref string) bool {
-	return slices.Contains(c.needs.Missing(c.manifest()), Need{Kind: KindImage, Name: ref})
+	need, m := Need{Kind: KindImage, Name: ref}, c.manifest()
+	return slices.Contains(c.needs.Missing(m), need) || slices.Contains(c.needs.MissingOptional(m), need)
 }
 
 func (c *collection) addChart(path string, named bool) error {

@@ -179,7 +179,7 @@ func TestNetworkHasAllNeeds(t *testing.T) {
 			"@") {
 		t.Errorf("%s was pulled, and is %s", n.asked[0], c.Node.Archive.Refs)
 	}
-	if want := 1 + len(o.Pins.Images()) + 4 + 1; len(n.asked) != want {
+	if want := 1 + len(o.Pins.Images()) + 4 + 1 + len(o.Pins.OptionalImages()); len(n.asked) != want {
 		t.Errorf("%d things were asked for, want %d: %v", len(n.asked), want, n.asked)
 	}
 }
@@ -232,6 +232,43 @@ func TestNetworkFails(t *testing.T) {
 		if missing := NeedsOf(pins, nil).Missing((&collection{Contents: c}).manifest()); len(missing) != 1 {
 			t.Errorf("without %s, %v are missing", without, missing)
 		}
+	}
+}
+
+// TestOptionalImages expects a bundle to be complete without an optional image, and to say that it has
+// none, from a folder as from the network.
+func TestOptionalImages(t *testing.T) {
+	n := &network{t: t}
+	said := ""
+	o := order(t, n)
+	o.Say = func(format string, args ...any) { said += fmt.Sprintf(format, args...) + "\n" }
+	optional := o.Pins.OptionalImages()[0]
+	for _, n.without = range []string{"", optional} {
+		said = ""
+		c, err := o.Collect(t.Context())
+		if err != nil || !slices.Equal(c.Meshes, []string{"linkerd"}) {
+			t.Fatalf("without %q it is complete for %v, %v", n.without, c.Meshes, err)
+		}
+		missing := NeedsOf(o.Pins, nil).MissingOptional((&collection{Contents: c}).manifest())
+		lacks := n.without != ""
+		if len(missing) > 0 != lacks || strings.Contains(said, "left out the optional image "+optional) != lacks {
+			t.Errorf("without %q: missing %v, said %s", n.without, missing, said)
+		}
+	}
+	o.Folder, said, o.Partial = t.TempDir(), "", true
+	if err := os.Mkdir(filepath.Join(o.Folder, "images"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Collect(t.Context()); err != nil || !strings.Contains(said, "left out the optional image") {
+		t.Errorf("%v, said %s", err, said)
+	}
+	path := filepath.Join(o.Folder, "images", "tester.tar")
+	if err := os.WriteFile(path, dockerArchive(t, optional), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := o.Collect(t.Context())
+	if err != nil || len(c.Images) != 1 || c.Images[0].Refs[0] != optional {
+		t.Errorf("from the folder: %v, %v", c.Images, err)
 	}
 }
 
