@@ -27,6 +27,9 @@ func (n *Names) command(text string) string {
 			return word
 		}
 		if to, ok := n.host(address); ok {
+			if isURL && !hasPort {
+				to += n.defaultPort(name)
+			}
 			return prefix + to
 		}
 		if isURL && viaGateway != "" {
@@ -34,6 +37,17 @@ func (n *Names) command(text string) string {
 		}
 		return word
 	})
+}
+
+// defaultPort returns what a URL of HTTP without a port needs after the host, because the lab's Service
+// has another port than 80 where the user's has that.
+func (n *Names) defaultPort(host string) string {
+	label, _, _ := strings.Cut(host, ".")
+	service, _ := n.service(label)
+	if to := n.servicePorts[service]["80"]; to != "" && to != "80" {
+		return ":" + to
+	}
+	return ""
 }
 
 // usesGateway returns the lab's host for a command that names a host of the gateway's users outside

@@ -234,6 +234,30 @@ func TestGatewayBecomesService(t *testing.T) {
 	}
 }
 
+// TestCommandsMeetTheLabsPort expects a URL without a port to name the port of the lab's Service, if that
+// is not HTTP's own.
+func TestCommandsMeetTheLabsPort(t *testing.T) {
+	manifests := strings.ReplaceAll(podinfo, "9898", "80") + `    webhooks:
+      - name: load
+        url: http://flagger-loadtester.test/
+        metadata:
+          cmd: "hey -z 1m http://podinfo-canary.test/ http://podinfo-canary.test:80/ -host podinfo.test"
+`
+	for port, want := range map[int]string{
+		80: "hey -z 1m http://backend-canary.develop/ http://backend-canary.develop:80/ -host backend.develop",
+		8080: "hey -z 1m http://backend-canary.develop:8080/ http://backend-canary.develop:8080/ " +
+			"-host backend.develop",
+	} {
+		lab := testLab()
+		lab.Ports["backend"] = port
+		docs := documents(t, manifests)
+		Map(docs, lab, nil)
+		if got := text(t, docs); !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+}
+
 const policies = `
 ---
 apiVersion: policy.linkerd.io/v1beta3
