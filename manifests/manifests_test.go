@@ -19,7 +19,7 @@ func TestEverythingIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, image := range pins.Images() {
+	for _, image := range append(pins.Images(), pins.OptionalImages()...) {
 		if _, tag, ok := strings.Cut(image[strings.LastIndex(image, "/"):], ":"); !ok || tag == "latest" {
 			t.Errorf("image %s has no version", image)
 		}
@@ -32,7 +32,8 @@ func TestEverythingIsPinned(t *testing.T) {
 // TestFilesAgreeWithNames renders every file and looks for what package names has.
 func TestFilesAgreeWithNames(t *testing.T) {
 	p := manifests.Params{Mesh: names.Linkerd, Roots: "roots: \"\n", IssuerCert: "cert\n", IssuerKey: "key\n"}
-	for _, folder := range []string{"cluster", "flagger", "linkerd", "prometheus"} {
+	for _, folder := range []string{"cluster", "flagger", "linkerd", "loadtester",
+		"prometheus"} {
 		text, err := manifests.Folder(folder, p)
 		if err != nil {
 			t.Fatal(err)

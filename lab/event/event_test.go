@@ -48,6 +48,7 @@ func everyFact() []event.Fact {
 			Hurt: map[string]int{"c": 1}, Assigned: map[string]map[string]int{"c": {"canary": 1}}},
 		event.LoadTest{Canary: "backend", Webhook: "load", Service: "backend-canary", From: event.Seconds(time.Second),
 			To: event.Seconds(2 * time.Second), Requests: 20, Failed: 1, OnCanary: 20},
+		event.LoadTester{Canary: "backend", Webhook: "load", URL: "http://flagger-loadtester.coalmine/"},
 		event.Mesh{From: event.Seconds(time.Second), To: event.Seconds(11 * time.Second), Cells: []event.MeshEffect{
 			{Service: "stock", Workload: "stock", Version: "v1", Attempts: 9, Retried: 1, Repeated: 2, TimedOut: 3,
 				GivenUp: 4, Ejected: 5, Limited: 6, Denied: 7}, {Service: "stock", TimedOut: 1}}},

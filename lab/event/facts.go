@@ -20,6 +20,7 @@ const (
 	KindGate          Kind = "gate"
 	KindRollbackDrill Kind = "rehearsal"
 	KindLoadTest      Kind = "load.test"
+	KindLoadTester    Kind = "load.tester"
 	KindTraffic       Kind = "traffic"
 	KindTrafficTotals Kind = "traffic.totals"
 	KindMesh          Kind = "mesh"
@@ -258,6 +259,15 @@ type LoadTest struct {
 	OnCanary int `json:"on_canary,omitempty"`
 }
 
+// LoadTester is a webhook of a Canary that calls Flagger's own load tester. The lab does not see its
+// answers: the log has no Gate or LoadTest of it, only what Flagger says of a webhook that failed.
+type LoadTester struct {
+	Canary string `json:"canary"`
+	// Webhook is the name of the webhook, URL what it calls in place of its own.
+	Webhook string `json:"webhook"`
+	URL     string `json:"url"`
+}
+
 // Judges reports whether the gate says something about the release. Load tests are only started, and
 // what the lab cannot run or call is taken as passed.
 func (g Gate) Judges() bool {
@@ -405,6 +415,7 @@ func (Query) Kind() Kind         { return KindQuery }
 func (Gate) Kind() Kind          { return KindGate }
 func (RollbackDrill) Kind() Kind { return KindRollbackDrill }
 func (LoadTest) Kind() Kind      { return KindLoadTest }
+func (LoadTester) Kind() Kind    { return KindLoadTester }
 func (Traffic) Kind() Kind       { return KindTraffic }
 func (TrafficTotals) Kind() Kind { return KindTrafficTotals }
 func (Mesh) Kind() Kind          { return KindMesh }

@@ -113,6 +113,8 @@ func decodeFact(k Kind, data []byte) (Fact, error) {
 		return decode[RollbackDrill](data)
 	case KindLoadTest:
 		return decode[LoadTest](data)
+	case KindLoadTester:
+		return decode[LoadTester](data)
 	case KindTraffic:
 		return decode[Traffic](data)
 	case KindTrafficTotals:

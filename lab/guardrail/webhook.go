@@ -57,7 +57,11 @@ func (c *checker) checkWebhookURL(d *document, path string, w flaggerv1.CanaryWe
 	case errors.As(err, &refused):
 		c.fail(d, path, refused.Message, refused.Hint)
 	case h.Gate == nil:
-		if reason := h.leftOut(w.Type); reason != "" {
+		reason := h.leftOut(w.Type)
+		if reason != "" && h.Tester {
+			reason = "in the sim " + reason // a kind cluster may have a load tester
+		}
+		if reason != "" {
 			c.note(d, path, reason, "")
 		}
 	case (h.Gate.Gate == event.GateEvents) != (w.Type == flaggerv1.EventHook):

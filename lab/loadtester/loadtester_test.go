@@ -75,6 +75,20 @@ func TestCommandsThatAreNotUnderstood(t *testing.T) {
 	}
 }
 
+func TestOnlySends(t *testing.T) {
+	for line, want := range map[string]bool{
+		"curl -sf http://backend-canary.develop/":                     true,
+		"hey -n 10 http://a/ && curl -s 'http://a/?x=1|2'":            true,
+		"curl -s http://backend-canary.develop/token | grep token":    false,
+		`[ $(curl -so /dev/null -w '%{http_code}' http://a/) = 200 ]`: false,
+		"test -f /tmp/ok": false,
+	} {
+		if got := OnlySends(line); got != want {
+			t.Errorf("%s: %v, want %v", line, got, want)
+		}
+	}
+}
+
 func FuzzParseCommand(f *testing.F) {
 	f.Add("hey -z 1m -q 10 -c 2 http://podinfo-canary.test:9898/")
 	f.Add(`curl -d '{"a": "b\"c"}' http://a/ | grep x && ab -n1 "http://b/"`)

@@ -11,14 +11,29 @@ var errShell = errors.New("it uses variables, substitutions or redirections of a
 // splitCommands splits a shell line into its commands and their words. Of a pipe only the first
 // command counts. Quotes and backslashes are those of a POSIX shell (POSIX.1, 2.2 Quoting).
 func splitCommands(line string) ([][]string, error) {
+	s, err := split(line)
+	return s.commands, err
+}
+
+func split(line string) (splitter, error) {
 	s := splitter{text: strings.ReplaceAll(line, "\\\n", " ")}
 	for s.at < len(s.text) {
 		if err := s.next(); err != nil {
-			return nil, err
+			return splitter{}, err
 		}
 	}
 	s.endCommand()
-	return s.commands, nil
+	return s, nil
+}
+
+// OnlySends reports whether a shell line sends requests and looks at none of the answers' texts: it
+// is understood, and has no pipe.
+func OnlySends(line string) bool {
+	if _, err := ParseCommand(line); err != nil {
+		return false
+	}
+	s, err := split(line)
+	return err == nil && !s.pipes
 }
 
 // splitter is the state of splitCommands.
@@ -29,6 +44,7 @@ type splitter struct {
 	inWord   bool
 	words    []string
 	piped    bool // the present command reads from a pipe
+	pipes    bool // a command reads from a pipe
 	commands [][]string
 }
 
@@ -64,7 +80,7 @@ func (s *splitter) next() error {
 			pipe = false
 		}
 		s.endCommand()
-		s.piped = pipe
+		s.piped, s.pipes = pipe, s.pipes || pipe
 	case '$', '`', '<', '>', '(', ')':
 		return errShell
 	case '\'', '"':

@@ -105,7 +105,7 @@ func rules() []rule {
 			"lab/cluster/kind/*", "lab/cluster/names", "lab/event", "manifests"}},
 		{pkg: "lab/cluster/kind", kubernetes: true, imports: []string{"lab/cluster/podstatus", "lab/cluster",
 			"lab/cluster/kind/*", "lab/cluster/names",
-			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/mesh", "lab/mesh/k8s",
+			"lab/cluster/agent/client", "lab/event", "lab/guardrail", "lab/loadtester", "lab/mesh", "lab/mesh/k8s",
 			"lab/cluster/workloads", "lab/scenario", "scenarios", "manifests"}},
 		{pkg: "lab/run/conformance", kubernetes: true,
 			imports: []string{"lab/cluster", "lab/run", "lab/service", "lab/event", "lab/guardrail",

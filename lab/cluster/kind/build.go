@@ -76,6 +76,7 @@ func (c *Cluster) cleanUp(ctx context.Context) error {
 		errs = append(errs, core.Services(names.LabNamespace).Delete(ctx, name, metav1.DeleteOptions{}))
 	}
 	errs = append(errs, core.ConfigMaps(names.LabNamespace).Delete(ctx, agentName, metav1.DeleteOptions{}))
+	errs = append(errs, c.deleteLoadTester(ctx)...)
 	for i, err := range errs {
 		if apierrors.IsNotFound(err) {
 			errs[i] = nil
@@ -176,7 +177,7 @@ func (c *Cluster) createServices(ctx context.Context, f cluster.RunSpec) ([]even
 	if err != nil || set == nil {
 		return nil, err
 	}
-	return c.applySet(ctx, set, event.OwnerScenario)
+	return c.applySet(ctx, set, event.OwnerScenario, loadTester{})
 }
 
 func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
@@ -204,14 +205,15 @@ func (c *Cluster) createAgent(ctx context.Context, f cluster.RunSpec) error {
 
 // applySet creates the objects of a set in order, with this cluster's addresses. It returns the
 // facts about them; after an error, about those that were applied.
-func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string) ([]event.Fact, error) {
+func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string, tester loadTester) ([]event.Fact,
+	error) {
 	var applied []event.Fact
 	for _, o := range set.Objects {
 		object := set.Played(o)
 		if object == nil {
 			continue
 		}
-		left := append(set.LeftOut(o), adapt(object)...)
+		adapted := adapt(object, set.LeftOut(o), tester)
 		workloads.RewriteEndpoints(object, endpoints{})
 		if ns, ok := object.(*corev1.Namespace); ok {
 			keepInjected(ns)
@@ -219,10 +221,7 @@ func (c *Cluster) applySet(ctx context.Context, set *guardrail.Set, owner string
 		if err := c.clients.apply(ctx, object); err != nil {
 			return applied, fmt.Errorf("%s: %w", o.Source, err)
 		}
-		applied = append(applied, workloads.AppliedFact(set, o, owner))
-		for _, fact := range left {
-			applied = append(applied, fact)
-		}
+		applied = append(append(applied, workloads.AppliedFact(set, o, owner)), adapted...)
 	}
 	return applied, nil
 }

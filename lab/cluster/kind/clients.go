@@ -25,9 +25,10 @@ type clients struct {
 	kube    kubernetes.Interface
 	flagger flaggerclient.Interface
 	applier applier
-	// agentURL is the agent's address behind the API server; transport reaches it.
-	agentURL  string
-	transport http.RoundTripper
+	// agentURL and testerURL are the addresses of the agent and the load tester behind the API server;
+	// transport reaches them.
+	agentURL, testerURL string
+	transport           http.RoundTripper
 }
 
 // applier is package apply's client.
@@ -61,9 +62,12 @@ func newClients(config *rest.Config) (c clients, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.agentURL = strings.TrimSuffix(server.String(), "/") +
-		fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", names.LabNamespace, names.AgentService,
-			names.AgentPort)
+	behind := func(service string, port int) string {
+		return strings.TrimSuffix(server.String(), "/") +
+			fmt.Sprintf("/api/v1/namespaces/%s/services/%s:%d/proxy", names.LabNamespace, service, port)
+	}
+	c.agentURL = behind(names.AgentService, names.AgentPort)
+	c.testerURL = behind(names.LoadTesterService, 80)
 	return c, nil
 }
 

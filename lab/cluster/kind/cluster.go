@@ -175,10 +175,15 @@ func (c *Cluster) Session(ctx context.Context, f cluster.RunSpec, rec *event.Rec
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}
+	tester, err := c.deployLoadTester(ctx, f.Guardrails)
+	if err != nil {
+		return fmt.Errorf("prepare the load tester: %w", err)
+	}
 	w, err := c.openWorld(ctx, f, rec, agent, held)
 	if err != nil {
 		return fmt.Errorf("prepare the cluster: %w", err)
 	}
+	w.tester = tester
 	defer w.close()
 	w.noteApplied(applied)
 	return script(ctx, w)

@@ -20,6 +20,7 @@ const (
 	roleNone       role = ""
 	roleAgent      role = "the agent"
 	roleTraffic    role = "a traffic pod"
+	roleLoadTester role = "Flagger's load tester"
 	roleService    role = "a pod of a service"
 	rolePrometheus role = "Prometheus"
 	roleFlagger    role = "Flagger"
@@ -29,8 +30,11 @@ const (
 func roleOf(p *corev1.Pod) role {
 	switch p.Namespace {
 	case names.LabNamespace:
-		if p.Labels[labelComponent] == componentAgent {
+		switch p.Labels[labelComponent] {
+		case componentAgent:
 			return roleAgent
+		case componentLoadTester:
+			return roleLoadTester
 		}
 	case names.DevelopNamespace:
 		switch {
@@ -54,9 +58,11 @@ func roleOf(p *corev1.Pod) role {
 }
 
 // affectsVerdict reports whether the verdict depends on pods of this role: without Prometheus and
-// Flagger, guardrails see and do nothing. Once the rollout is decided, and in unguarded runs, they
-// do not matter.
-func (r role) affectsVerdict() bool { return r == rolePrometheus || r == roleFlagger }
+// Flagger, guardrails see and do nothing, and without the load tester webhooks fail. Once the
+// rollout is decided, and in unguarded runs, they do not matter.
+func (r role) affectsVerdict() bool {
+	return r == rolePrometheus || r == roleFlagger || r == roleLoadTester
+}
 
 // stateful reports whether pods of this role hold state of the run in memory: they must not be
 // deleted or restarted.
@@ -160,6 +166,13 @@ func (h *health) nodeGone(n *corev1.Node, _ time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fail(roleNone, fmt.Sprintf("node %s is gone", n.Name))
+}
+
+// report handles a fault that no pod shows.
+func (h *health) report(r role, what string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fail(r, what)
 }
 
 // fail keeps the first fault that counts.

@@ -24,8 +24,9 @@ const labelComponent = "coalmine.dev/part"
 
 // Components of a run.
 const (
-	componentAgent   = "agent"
-	componentTraffic = "traffic"
+	componentAgent      = "agent"
+	componentTraffic    = "traffic"
+	componentLoadTester = "loadtester"
 )
 
 // Names of the agent's objects.

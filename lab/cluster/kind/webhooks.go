@@ -11,48 +11,86 @@ import (
 	"coalmine/lab/guardrail"
 )
 
-// adapt changes an object of the guardrails for this cluster, which has no load tester and no metrics
-// of pods. It returns what is left out for that reason. Gates of a load tester become the lab's gate
-// approve; other webhooks to servers outside of the lab are removed, which is as if they passed.
-func adapt(o runtime.Object) []event.LeftOut {
+// adapt changes an object of the guardrails for this cluster, which has no metrics of pods and may
+// have no load tester. It returns the facts about that: what of left, which the lab does not play
+// anywhere, is not played here, what else is not, and what the load tester answers.
+func adapt(o runtime.Object, left []event.LeftOut, tester loadTester) []event.Fact {
+	var webhooks, facts []event.Fact
 	switch v := o.(type) {
 	case *autoscalingv2.HorizontalPodAutoscaler:
-		return []event.LeftOut{{What: event.LeftOutAutoscaler, Name: v.Name,
+		left = append(left, event.LeftOut{What: event.LeftOutAutoscaler, Name: v.Name,
 			Reason: "the kind cluster has no metrics of pods: the replicas only stay between minReplicas and " +
-				"maxReplicas"}}
+				"maxReplicas"})
 	case *flaggerv1.Canary:
-		return adaptWebhooks(v)
+		a := webhookAdapter{canary: v, tester: tester}
+		left, a.left = splitWebhooks(left)
+		webhooks = a.adapt()
 	}
-	return nil
+	for _, l := range left {
+		facts = append(facts, l)
+	}
+	return append(facts, webhooks...)
 }
 
-func adaptWebhooks(v *flaggerv1.Canary) []event.LeftOut {
-	a := v.GetAnalysis()
-	if a == nil {
+// splitWebhooks takes the webhooks out of what is left out.
+func splitWebhooks(left []event.LeftOut) (others, webhooks []event.LeftOut) {
+	for _, l := range left {
+		if l.What == event.LeftOutWebhook {
+			webhooks = append(webhooks, l)
+		} else {
+			others = append(others, l)
+		}
+	}
+	return others, webhooks
+}
+
+// webhookAdapter changes the webhooks of a Canary: those to a load tester call the lab's. Without
+// one its gates become the lab's gate approve, and its other webhooks are removed, which is as if
+// they passed, as are those to servers outside of the lab.
+type webhookAdapter struct {
+	canary *flaggerv1.Canary
+	tester loadTester
+	// left are the webhooks that the sim does not play.
+	left  []event.LeftOut
+	facts []event.Fact
+}
+
+func (a *webhookAdapter) adapt() []event.Fact {
+	analysis := a.canary.GetAnalysis()
+	if analysis == nil {
 		return nil
 	}
-	var left []event.LeftOut
-	leave := func(w flaggerv1.CanaryWebhook, reason string) {
-		left = append(left, event.LeftOut{What: event.LeftOutWebhook, Name: w.Name, Canary: v.Name, Reason: reason})
-	}
-	a.Webhooks = slices.DeleteFunc(a.Webhooks, func(w flaggerv1.CanaryWebhook) bool {
+	var kept []flaggerv1.CanaryWebhook
+	for _, w := range analysis.Webhooks {
 		h, err := guardrail.ParseHook(w)
-		if err != nil || h.Gate != nil || isGate(h) {
-			return false
-		}
-		if w.Type != flaggerv1.EventHook {
-			leave(w, "the kind cluster has no load tester, and the webhook is taken as passed")
-		}
-		return true
-	})
-	for i := range a.Webhooks {
-		w := &a.Webhooks[i]
-		if h, err := guardrail.ParseHook(*w); err == nil && h.Gate == nil {
-			leave(*w, "the kind cluster has no load tester: the lab's gate approve answers")
+		switch {
+		case err != nil || h.Gate != nil:
+		case a.tester.ready && testable(w, h):
+			w.URL = a.tester.url(h)
+			a.facts = append(a.facts, event.LoadTester{Canary: a.canary.Name, Webhook: w.Name, URL: w.URL})
+		case isGate(h) && w.Type != flaggerv1.EventHook:
+			a.leave(w, a.tester.absent()+"; the lab's gate approve answers")
 			w.URL = "http://" + guardrail.GateHost + "/" + event.GateApprove
+		default:
+			if w.Type != flaggerv1.EventHook {
+				a.leave(w, a.tester.reason(h)+", and the webhook is taken as passed")
+			}
+			continue
 		}
+		kept = append(kept, w)
 	}
-	return left
+	analysis.Webhooks = kept
+	return a.facts
+}
+
+// leave notes a webhook that is not played, with the reason that it has on every cluster if there is
+// one.
+func (a *webhookAdapter) leave(w flaggerv1.CanaryWebhook, reason string) {
+	fact := event.LeftOut{What: event.LeftOutWebhook, Name: w.Name, Canary: a.canary.Name, Reason: reason}
+	if i := slices.IndexFunc(a.left, func(l event.LeftOut) bool { return l.Name == w.Name }); i >= 0 {
+		fact = a.left[i]
+	}
+	a.facts = append(a.facts, fact)
 }
 
 // isGate reports whether a webhook asks a gate of a load tester that a person opens. The gate for

@@ -26,6 +26,7 @@ type world struct {
 	spec    cluster.RunSpec
 	agent   *client.Agent
 	lease   *lease
+	tester  loadTester
 	start   time.Time // of the run
 	buffer  reorderBuffer
 	*observer
@@ -193,7 +194,7 @@ func (w *world) Wait(ctx context.Context, until time.Duration, condition func() 
 
 // ApplyGuardrails implements [cluster.World].
 func (w *world) ApplyGuardrails(ctx context.Context) error {
-	applied, err := w.cluster.applySet(ctx, w.spec.Guardrails, event.OwnerLearner)
+	applied, err := w.cluster.applySet(ctx, w.spec.Guardrails, event.OwnerLearner, w.tester)
 	w.noteApplied(applied)
 	return err
 }
@@ -234,7 +235,7 @@ func (w *world) Release(ctx context.Context) error {
 		return err
 	}
 	if set != nil {
-		applied, err := w.cluster.applySet(ctx, set, event.OwnerScenario)
+		applied, err := w.cluster.applySet(ctx, set, event.OwnerScenario, w.tester)
 		w.noteApplied(applied)
 		if err != nil {
 			return err
@@ -245,6 +246,7 @@ func (w *world) Release(ctx context.Context) error {
 	}
 	at := time.Now()
 	w.note(at, sourceRun, event.Released{Service: s.Name, Version: w.spec.Version})
+	w.openTesterGates(ctx, at)
 	return w.retry(ctx, func(ctx context.Context) error {
 		return w.agent.Release(ctx, client.Release{At: at.UnixNano()})
 	})

@@ -49,6 +49,8 @@ const (
 	AgentPort    = 8080
 	// GateService is port 80 of the same pod.
 	GateService = "gate"
+	// LoadTesterService is port 80 of Flagger's load tester, in LabNamespace, if a run deploys it.
+	LoadTesterService = "flagger-loadtester"
 	// PrometheusService and PrometheusPort are in VizNamespace.
 	PrometheusService = "prometheus"
 	PrometheusPort    = 9090

@@ -120,6 +120,8 @@ func (s *narrator) addFact(e event.Event) {
 	case event.LoadTest:
 		s.add(m, Gate, Detail, "load test %s sent %s requests to %s: %s failed, the canary answered %s", f.Webhook,
 			format.Number(f.Requests), f.Service, format.Number(f.Failed), format.Number(f.OnCanary))
+	case event.LoadTester:
+		s.add(m, Gate, Detail, "webhook %s calls Flagger's load tester: its answers are not in the log", f.Webhook)
 	case event.Alert:
 		s.add(m, Alert, Info, "alert (%s)%s: %s", f.Severity, withProvider(f.Provider), f.Message)
 	case event.TrafficTotals:

@@ -17,6 +17,8 @@ type Basis struct {
 	Gates   []string `json:"gates,omitempty"`
 	// LeftOut is what the lab did not play.
 	LeftOut []LeftOut `json:"left_out,omitempty"`
+	// LoadTesters are the webhooks that Flagger's own load tester answered, unseen by the lab.
+	LoadTesters []string `json:"load_testers,omitempty"`
 	// LoadTests is what load testers sent, over all runs.
 	LoadTests *LoadTests `json:"load_tests,omitempty"`
 }
@@ -41,13 +43,13 @@ type LeftOut struct {
 	Source string `json:"source,omitempty"`
 }
 
-// basis returns nil if everything was played.
+// basis returns nil if everything was played, and seen.
 func (t *trial) basis() *Basis {
 	b := &Basis{Metrics: []string{}}
 	for _, r := range t.learner() {
 		b.add(r.Timeline)
 	}
-	if len(b.LeftOut) == 0 && b.LoadTests == nil {
+	if len(b.LeftOut) == 0 && len(b.LoadTesters) == 0 && b.LoadTests == nil {
 		return nil
 	}
 	return b
@@ -80,6 +82,10 @@ func (b *Basis) add(t *timeline.Timeline) {
 			b.LoadTests.Requests += f.Requests
 			b.LoadTests.Failed += f.Failed
 			b.LoadTests.OnCanary += f.OnCanary
+		case event.LoadTester:
+			if f.Canary == t.Canary {
+				addOnce(&b.LoadTesters, f.Webhook)
+			}
 		case event.LeftOut:
 			l := LeftOut{f.What, f.Name, f.Reason, f.Source}
 			if (f.Canary == "" || f.Canary == t.Canary) && !slices.Contains(b.LeftOut, l) {
@@ -106,28 +112,36 @@ func (b *Basis) Remarks() []string {
 			"answered by the canary, beside %s of users, and %s failed. Metrics of the canary cover both.",
 			format.Number(l.Requests), format.Number(l.OnCanary), format.Number(l.Users), format.Number(l.Failed)))
 	}
+	if len(b.LoadTesters) > 0 {
+		list = append(list, "Flagger's load tester answered "+named("the webhook", "the webhooks", b.LoadTesters)+
+			": its answers are not recorded. What it sent is not counted as users' requests; metrics of the canary "+
+			"cover both.")
+	}
 	return append(list, "The verdict rests on "+b.text()+".")
 }
 
 func (b *Basis) text() string {
 	var parts []string
-	for _, x := range []struct {
-		one, many string
-		names     []string
-	}{
-		{"metric", "metrics", b.Metrics}, {"gate", "gates", b.Gates},
-	} {
-		switch len(x.names) {
-		case 0:
-		case 1:
-			parts = append(parts, "the "+x.one+" "+x.names[0])
-		default:
-			last := len(x.names) - 1
-			parts = append(parts, "the "+x.many+" "+strings.Join(x.names[:last], ", ")+" and "+x.names[last])
-		}
+	if len(b.Metrics) > 0 {
+		parts = append(parts, named("the metric", "the metrics", b.Metrics))
+	}
+	if len(b.Gates) > 0 {
+		parts = append(parts, named("the gate", "the gates", b.Gates))
+	}
+	if len(b.LoadTesters) > 0 {
+		parts = append(parts, "what the load tester answered to "+named("", "", b.LoadTesters))
 	}
 	if len(parts) == 0 {
 		return "no metric and no gate"
 	}
 	return strings.Join(parts, ", and on ")
+}
+
+// named lists names after one of two words, for one name or several.
+func named(one, many string, names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return strings.TrimSpace(one + " " + names[0])
+	}
+	return strings.TrimSpace(many + " " + strings.Join(names[:last], ", ") + " and " + names[last])
 }

@@ -25,6 +25,15 @@ func TestBasis(t *testing.T) {
 		"a check": {func(s *script.Script) { s.Add(left) }, []string{
 			"Not played: check p99: no network.",
 			"The verdict rests on the metrics a and b, and on the gate volume."}},
+		"a load tester that is not seen": {func(s *script.Script) {
+			s.Add(event.LoadTester{Canary: "other", Webhook: "elsewhere"})
+			s.Add(event.LoadTester{Canary: script.Service, Webhook: "load"})
+			s.Add(event.LoadTester{Canary: script.Service, Webhook: "person"})
+		}, []string{
+			"Flagger's load tester answered the webhooks load and person: its answers are not recorded. What it sent " +
+				"is not counted as users' requests; metrics of the canary cover both.",
+			"The verdict rests on the metrics a and b, and on the gate volume, and on what the load tester answered " +
+				"to load and person."}},
 	} {
 		s := script.New("faulty", 1, true)
 		s.Add(event.Applied{ObjectKind: "Canary", Name: script.Service, Owner: event.OwnerLearner,
