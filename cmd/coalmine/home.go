@@ -32,7 +32,7 @@ func (env *Env) home(ctx context.Context) error {
 	p := newHomePlayer(&quiet)
 	err := env.showScreen(ctx, home.New(playing, backend.Backend{
 		Player: p, Linter: homeLinter{&quiet}, Editor: homeEditor{&quiet}, Library: homeLibrary{&quiet},
-		Progress: homeProgress{&quiet},
+		Progress: homeProgress{&quiet}, Lessons: homeLessons{&quiet},
 	}))
 	stop()
 	if last := p.wait(); last != "" {

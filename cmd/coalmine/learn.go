@@ -24,6 +24,8 @@ type learnFlags struct {
 	given      []string
 	again      bool
 	checkSeeds int
+	// stay keeps the last text on the terminal until a key is pressed.
+	stay bool
 	// said are the answers of both by STEP.QUESTION.
 	said map[string]string
 }
@@ -67,6 +69,8 @@ coalmine learn canary --again`,
 	flags.BoolVar(&f.again, "again", false, "start the lesson over; earlier runs stay")
 	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "confirm your own manifests by `N` seeds that nobody "+
 		"chose; 0 plays none")
+	flags.BoolVar(&f.stay, "stay", false, "wait for enter at the end")
+	_ = flags.MarkHidden("stay")
 	return cmd
 }
 
@@ -125,10 +129,14 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 	if err != nil {
 		return err
 	}
-	s.UI = newLessonUI(env, f.said)
+	ui := newLessonUI(env, f.said)
+	s.UI = ui
 	s.Player = &lessonPlayer{env: env, course: c, checkSeeds: f.checkSeeds}
 	err = s.Run(ctx)
 	env.recordLesson(s)
+	if f.stay {
+		_ = ui.Pause("enter: back to the scenarios")
+	}
 	left := errors.Is(err, lesson.ErrStop)
 	switch {
 	case errors.Is(err, lesson.ErrTask):

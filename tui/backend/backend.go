@@ -22,6 +22,8 @@ type Backend struct {
 	Editor   Editor
 	Library  Library
 	Progress Progress
+	// Lessons leads through the course; nil if there is none.
+	Lessons Lessons
 }
 
 // PlayRequest describes a trial.
@@ -85,6 +87,14 @@ type Library interface {
 	Workspace(scenario string) (Workspace, error)
 	// Start creates the workspace. It overwrites nothing: an existing folder is used as it is.
 	Start(scenario string) (Workspace, error)
+}
+
+// Lessons is the course.
+type Lessons interface {
+	// Next returns the next lesson and how many of all are complete.
+	Next() (name string, complete, all int, err error)
+	// Learn leads through a lesson. The command takes over the terminal while it runs.
+	Learn(name string) (*exec.Cmd, error)
 }
 
 // Workspace is a learner's folder.

@@ -70,6 +70,7 @@ func (*Home) Keys() []screen.Group {
 	return []screen.Group{{Title: "Scenarios", Keys: []key.Binding{
 		screen.Key("↑ ↓", "choose"), screen.Key("enter", "open the briefing"), screen.Key("/", "filter the list"),
 		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"),
+		screen.Key("c", "go on with the course"),
 	}}}
 }
 
@@ -83,6 +84,12 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 		if msg.home == h {
 			h.load(msg)
 		}
+	case lessonMsg:
+		if msg.home == h {
+			return h.lead(msg)
+		}
+	case learnedMsg:
+		return h.learned(msg)
 	case exercise.Changed:
 		if h.entries != nil {
 			h.entries[msg.Scenario] = msg.Entry
@@ -222,6 +229,8 @@ func (h *Home) key(k string) tea.Cmd {
 		h.setFilter("")
 	case "enter", "space", "right", "l":
 		return h.open()
+	case "c":
+		return h.learn()
 	}
 	return nil
 }
@@ -248,6 +257,9 @@ func (h *Home) Draw(a canvas.Area) {
 		pane.Footer(foot, pane.Key{Key: "enter", Action: "apply"}, pane.Key{Key: "esc", Action: "clear"})
 	} else {
 		keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "open"}, {Key: "/", Action: "find"}}
+		if h.backend.Lessons != nil {
+			keys = append(keys, pane.Key{Key: "c", Action: "course"})
+		}
 		if h.filter != "" {
 			keys = append(keys, pane.Key{Key: "esc", Action: "clear the filter"})
 		}

@@ -182,6 +182,7 @@ func rules() []rule {
 		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/quiz/expr", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/quiz/expr"},
+		{pkg: "lab/lesson/coursegen", imports: []string{"lab/format", "lab/lesson", "scenarios", "scenarios/lessons"}},
 		{pkg: "lab/lesson", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/stats", "lab/verdict/timeline"}},
 		{pkg: "lab/run/evidence", imports: []string{"lab/input", "lab/report/decision", "lab/report/model"}},
