@@ -340,7 +340,7 @@ func unserved(r *recorded) int {
 }
 
 // figurePattern finds the figures of a text.
-var figurePattern = regexp.MustCompile(`\{\{fig "([^"]+)"\}\}`)
+var figurePattern = regexp.MustCompile(`\{\{fig\s+"([^"]+)"\}\}`)
 
 func inText(s string) []string {
 	var refs []string

@@ -57,7 +57,7 @@ func generate() (map[string]string, error) {
 	}, nil
 }
 
-var figure = regexp.MustCompile(`\{\{fig "(?:[^"]*\.)?([a-z-]+)(?:\([^"]*\))?"\}\}`)
+var figure = regexp.MustCompile(`\{\{fig\s+"(?:[^"]*\.)?([a-z-]+)(?:\([^"]*\))?"\}\}`)
 
 // plain is a text of a lesson on paper, where no run has filled in its figures.
 func plain(s string) string {
@@ -126,7 +126,7 @@ func quiz(c *lesson.Course) string {
 					continue
 				}
 				n++
-				fmt.Fprintf(&b, "\n## %d. %s\n\n", n, plain(q.Ask))
+				fmt.Fprintf(&b, "\n**%d.** %s\n\n", n, plain(q.Ask))
 				answer := q.Answer
 				for i, o := range q.Options {
 					fmt.Fprintf(&b, "- %c) %s\n", 'A'+i, o)
