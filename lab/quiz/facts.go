@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"slices"
 
+	"coalmine/lab/event"
 	"coalmine/lab/quiz/expr"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 )
 
-// Facts returns what expressions can ask of a trial. The learner's run is the first faulty one.
+// Facts returns what expressions can ask of a trial. The learner's run is the first faulty one. Runs
+// that did not reach their end say nothing.
 func Facts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr.Facts {
 	f := &expr.Facts{}
 	if card != nil {
@@ -25,7 +27,7 @@ func Facts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr
 	for role, to := range map[score.Role]*expr.Run{score.RoleHealthy: &f.Healthy, score.RoleUnguarded: &f.Unguarded,
 		score.RoleReference: &f.Reference} {
 		for _, r := range runs {
-			if r.Role == role && r.Timeline != nil && r.Timeline.Run.Seed == seed {
+			if r.Role == role && complete(r) && r.Timeline.Run.Seed == seed {
 				*to = runFacts(s, r)
 			}
 		}
@@ -33,8 +35,13 @@ func Facts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr
 	return f
 }
 
+func complete(r score.RunResult) bool {
+	return r.Timeline != nil && (r.Timeline.End.Outcome == event.OutcomeCompleted ||
+		r.Timeline.End.Outcome == event.OutcomeNotReady)
+}
+
 func isLearners(r score.RunResult) bool {
-	return r.Timeline != nil && (r.Role == score.RoleFaulty || r.Role == score.RoleOther && score.Faulty(r.Timeline))
+	return complete(r) && (r.Role == score.RoleFaulty || r.Role == score.RoleOther && score.Faulty(r.Timeline))
 }
 
 func runFacts(s *scenario.Scenario, result score.RunResult) expr.Run {

@@ -98,7 +98,7 @@ func (a *Asked) resolve(f *expr.Facts) string {
 	case f == nil:
 		return needsRun
 	case !f.Run.Played:
-		return "the faulty version was not played with your guardrails"
+		return "the faulty version was not played to its end with your guardrails"
 	}
 	if a.When != "" {
 		if applies, err := evaluate(a.When, expr.ResultBool, f, (*expr.Expression).Bool); err != nil {

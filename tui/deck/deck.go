@@ -43,6 +43,7 @@ type Deck struct {
 	// speed or a time.
 	positioned, userSet bool
 	covered             bool
+	holding             bool      // what a hold opens is not on top yet
 	generation          int       // of the current chain of ticks; ticks of earlier chains are ignored
 	last                time.Time // of the last tick
 
@@ -81,7 +82,7 @@ func (d *Deck) Init() tea.Cmd {
 
 // Covered implements [screen.Covered]: a covered deck does not play.
 func (d *Deck) Covered(is bool) tea.Cmd {
-	d.covered = is
+	d.covered, d.holding = is, false
 	if is {
 		d.generation++
 		return nil

@@ -24,6 +24,9 @@ type Resume struct{ Trial *liverun.Trial }
 // With the card it does so wherever the clock is, if the hold is a gate. It returns nil if nothing
 // holds.
 func (d *Deck) held(card bool) tea.Cmd {
+	if d.holding {
+		return func() tea.Msg { return nil } // it is being opened
+	}
 	r := d.rec()
 	if d.opts.Hold == nil || d.run != d.opts.Run || r == nil {
 		return nil
@@ -36,7 +39,7 @@ func (d *Deck) held(card bool) tea.Cmd {
 	if open == nil {
 		return nil
 	}
-	d.positioned, d.clock.live = true, false
+	d.holding, d.positioned, d.clock.live = true, true, false
 	d.clock.playing = d.clock.playing && !h.Gate
 	d.clock.at = min(h.At, d.end())
 	return open

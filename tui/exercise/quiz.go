@@ -130,6 +130,7 @@ func (q *quizPage) write(text string) {
 // choose moves the cursor, marks an option, or answers by a letter.
 func (q *quizPage) choose(k string) tea.Cmd {
 	options := len(q.question().Options)
+	q.notice = ""
 	switch k {
 	case "up":
 		q.chosen = (q.chosen + options - 1) % options
@@ -210,6 +211,10 @@ func (q *quizPage) Draw(a canvas.Area) {
 	}
 	pane.Bar(head, title, fmt.Sprintf("question %d of %d", q.at+1, len(q.asked)))
 	q.drawQuestion(body)
+	if q.Typing() {
+		pane.TypingFooter(foot, q.footer()...)
+		return
+	}
 	pane.Footer(foot, q.footer()...)
 }
 

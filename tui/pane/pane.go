@@ -37,6 +37,13 @@ func Footer(a canvas.Area, keys ...Key) {
 		k.draw(a, end)
 		end -= 2
 	}
+	drawKeys(a, end, keys)
+}
+
+// TypingFooter is [Footer] while letters are typed, so that q and ? are none of the window's keys.
+func TypingFooter(a canvas.Area, keys ...Key) { drawKeys(a, a.Width()-1, keys) }
+
+func drawKeys(a canvas.Area, end int, keys []Key) {
 	x := 1
 	for _, k := range keys {
 		if x+k.width() <= end {

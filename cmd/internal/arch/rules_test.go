@@ -179,7 +179,7 @@ func rules() []rule {
 
 		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/timeline"}},
-		{pkg: "lab/quiz", imports: []string{"lab/format", "lab/input", "lab/quiz/expr", "lab/scenario",
+		{pkg: "lab/quiz", imports: []string{"lab/event", "lab/format", "lab/input", "lab/quiz/expr", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/quiz/expr"},
 		{pkg: "lab/lesson/coursegen", imports: []string{"lab/format", "lab/lesson", "scenarios", "scenarios/lessons"}},
