@@ -70,6 +70,7 @@ func (env *Env) verbs() []*cobra.Command {
 		newCheckCommand(env),
 		newDownCommand(env),
 		newBundleCommand(env),
+		newExportCommand(env),
 		newVersionCommand(env),
 		newManCommand(env),
 		newWorkerCommand(env),

@@ -190,6 +190,9 @@ func rules() []rule {
 			"lab/run/folder", "lab/run/result", "lab/run/trial",
 			"lab/scenario", "lab/verdict/score", "scenarios"}},
 
+		{pkg: "lab/flux", kubernetes: true, imports: []string{"lab/cluster/kind/certs", "lab/cluster/names",
+			"manifests"}},
+
 		// Writing scenarios.
 		{pkg: "lab/authoring", imports: []string{"lab/cluster", "lab/format", "lab/guardrail", "lab/guardrail/lint",
 			"lab/input", "lab/run", "lab/run/folder", "lab/run/trial", "lab/scenario", "lab/verdict/score",
@@ -241,4 +244,4 @@ func nevers() []struct{ pkg, never string } {
 // isKubernetes tells packages of Kubernetes and Flagger by their path. sigs.k8s.io/yaml is a YAML
 // library.
 var isKubernetes = []string{"k8s.io/", "sigs.k8s.io/gateway-api", "sigs.k8s.io/kind", "helm.sh/",
-	"github.com/fluxcd/flagger/"}
+	"github.com/fluxcd/"}

@@ -26,12 +26,12 @@ func DefaultServices(image string) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	return services(s, image)
+	return Services(s, image)
 }
 
-// services returns the objects of a scenario's services at their baseline versions with coalmine's
+// Services returns the objects of a scenario's services at their baseline versions with coalmine's
 // image, in the order of creation: the namespace first.
-func services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
+func Services(s *scenario.Scenario, image string) ([]*unstructured.Unstructured, error) {
 	c := &Cluster{image: image}
 	config, err := c.configMap(cluster.RunSpec{Scenario: s}, names.DevelopNamespace, names.ScenarioConfigMap)
 	if err != nil {

@@ -3,12 +3,26 @@ package source
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"coalmine/lab/guardrail"
 )
+
+// packFolder is where a repository for Flux has the services and their guardrails: see package flux.
+const packFolder = "flux/infrastructure/progressive-delivery/develop"
+
+// fluxPack returns the folder with the guardrails of a repository for Flux, or the path as it is. The
+// rest of such a repository installs the mesh and the controller.
+func fluxPack(path string) string {
+	pack := filepath.Join(path, filepath.FromSlash(packFolder))
+	if path != Stdin && kustomizationIn(pack) != "" && kustomizationIn(path) == "" {
+		return pack
+	}
+	return path
+}
 
 // variable matches a variable as Flux replaces them after it has built a Kustomization: ${NAME}, or
 // ${NAME:=DEFAULT}, ${NAME:-DEFAULT} and the like. $${NAME} stands for ${NAME}.

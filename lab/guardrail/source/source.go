@@ -53,6 +53,7 @@ func Load(ctx context.Context, path string, env guardrail.Environment, o Options
 
 // Folder returns the folder that file names in findings about the guardrails at path start from.
 func Folder(path string) string {
+	path = fluxPack(path)
 	info, err := os.Stat(path)
 	switch {
 	case path == Stdin:
@@ -77,6 +78,7 @@ func readAs(ctx context.Context, path string, o Options) (guardrail.Input, error
 	if path == Stdin {
 		return readStdin(o.Stdin)
 	}
+	path = fluxPack(path)
 	folder, isFolder := path, true
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		folder, isFolder = filepath.Dir(path), false
