@@ -117,7 +117,8 @@ func (t *tree) linkerd(pins manifests.Pins) {
 	if plane != nil {
 		plane.Spec.ValuesFrom = []fluxmeta.ValuesReference{{Kind: "Secret", Name: TrustSecret, ValuesKey: valuesKey}}
 	}
-	t.put(path.Join(Linkerd, "releases.yaml"), t.release(pins, manifests.LinkerdCRDs, names.MeshNamespace, source), plane,
+	t.put(path.Join(Linkerd, "releases.yaml"),
+		t.release(pins, manifests.LinkerdCRDs, names.MeshNamespace, source), plane,
 		t.release(pins, manifests.LinkerdViz, names.VizNamespace, source, manifests.LinkerdControlPlane))
 	t.kustomization(Linkerd, "namespaces.yaml", "gateway-api.yaml", "repository.yaml", "releases.yaml")
 }

@@ -168,8 +168,8 @@ const (
 func (t *tree) bootstrap(o Options) {
 	develop := unit(unitDevelop, Develop, unitFlagger)
 	develop.Spec.Suspend = !o.Develop
-	t.put(path.Join(Bootstrap, "infrastructure.yaml"), unit(unitLinkerd, Linkerd), unit(unitFlagger, Flagger, unitLinkerd),
-		develop)
+	t.put(path.Join(Bootstrap, "infrastructure.yaml"), unit(unitLinkerd, Linkerd),
+		unit(unitFlagger, Flagger, unitLinkerd), develop)
 	t.kustomization(Bootstrap, "infrastructure.yaml")
 }
 
