@@ -106,7 +106,7 @@ func (p *Pool) judge(now time.Duration, e *Endpoint, status int, random uint64) 
 	return penalty, tripped
 }
 
-// Cancel counts a request that the client's proxy gave up. It counts as no response to the breaker.
+// Cancel counts a request that was given up. It counts as no response to the breaker.
 func (p *Pool) Cancel(now time.Duration, e *Endpoint, after time.Duration) { e.End(now, after) }
 
 // Probe is called when the penalty of an endpoint is over: the next request may try it.

@@ -42,11 +42,12 @@ func linkerdRules() []Rule {
 			Why: "A route's share to a Service that does not exist is answered 500, and a route of an " +
 				"unknown parent has no effect.",
 			Source: outbound + ", convert_backend"},
-		{Name: "ignored-profile", object: checkIgnoredProfile,
+		{Name: "overriding-profile", object: checkOverridingProfile,
 			Section: sectionPolicies,
 			What:    "A ServiceProfile stands beside an HTTPRoute.",
-			Why:     "A ServiceProfile has no effect on a Service that has an HTTPRoute, and Flagger creates one.",
-			Source:  "recorded, serviceprofile"},
+			Why: "A proxy that begins to use a Service follows its ServiceProfile and ignores its HTTPRoutes, " +
+				"also the one that Flagger creates; a proxy that uses the Service already does not notice.",
+			Source: "linkerd2-proxy linkerd/app/outbound/src/sidecar.rs; recorded, serviceprofile"},
 		{Name: "open-authorization", object: checkOpenAuthorization,
 			Section: sectionPolicies,
 			What:    "An AuthorizationPolicy requires no authentication.",
@@ -219,16 +220,16 @@ func (p *pass) isService(name string) bool {
 	return slices.Contains(p.set.Environment.Targets, name) || slices.Contains(p.set.Environment.Targets, base)
 }
 
-func checkIgnoredProfile(p *pass) {
+func checkOverridingProfile(p *pass) {
 	profile, ok := p.object.Value.(*guardrail.ServiceProfile)
 	if !ok {
 		return
 	}
 	service, _, _ := strings.Cut(profile.Name, ".")
-	const effect = ": the ServiceProfile has no effect"
+	const effect = ": proxies that begin to use the Service follow the ServiceProfile and ignore the route"
 	if p.hasCanary(service) {
 		p.warn("metadata.name", "Flagger creates an HTTPRoute for Service "+guardrail.Clip(service)+effect,
-			"annotate the Service in place of it: retry.linkerd.io/http, timeout.linkerd.io/request")
+			"annotate the Service in place of the ServiceProfile: retry.linkerd.io/http, timeout.linkerd.io/request")
 		return
 	}
 	for _, o := range p.set.Objects {

@@ -39,17 +39,21 @@ type client struct {
 	name     string
 	meshed   bool
 	self     mesh.Client
+	cert     mesh.Certificate
+	gone     bool
 	recorder *mesh.Proxy
 	table    *mesh.Table
 	pools    map[poolKey]*pool
-	// used is when the proxy last had a request for a Service.
-	used     map[mesh.ServicePort]time.Duration
-	order    []*pool
-	routes   map[routeKey]*mesh.RouteStats
-	backends map[backendKey]*mesh.BackendStats
-	outs     map[outKey]*mesh.Outbound
-	budgets  map[string]*mesh.Budget
-	profile  profileStats
+	// used is when the proxy last had a request for a Service, byProfile whether it began to follow
+	// the ServiceProfile then.
+	used      map[mesh.ServicePort]time.Duration
+	byProfile map[mesh.ServicePort]bool
+	order     []*pool
+	routes    map[routeKey]*mesh.RouteStats
+	backends  map[backendKey]*mesh.BackendStats
+	outs      map[outKey]*mesh.Outbound
+	budgets   map[string]*mesh.Budget
+	profile   profileStats
 	// frozen are Services whose rules the proxy does not change any more; see [mesh.CompiledRule.Broken].
 	frozen map[string]*mesh.Table
 }
@@ -78,17 +82,21 @@ type pool struct {
 	service *corev1.Service
 	key     poolKey
 	queue   []func()
+	// connected are the pods that the proxy has a connection to, trying those that it can make none
+	// to.
+	connected, trying map[int]bool
 }
 
 func (c *cluster) newClient(name string, i int) *client {
 	x := &client{
 		c: c, name: name, meshed: name != "outsider", self: mesh.Client{Addr: address(2, i+1)}, table: &mesh.Table{},
-		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, routes: map[routeKey]*mesh.RouteStats{},
-		backends: map[backendKey]*mesh.BackendStats{}, outs: map[outKey]*mesh.Outbound{},
-		budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
+		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, byProfile: map[mesh.ServicePort]bool{},
+		routes: map[routeKey]*mesh.RouteStats{}, backends: map[backendKey]*mesh.BackendStats{},
+		outs: map[outKey]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
 	}
 	if x.meshed {
 		x.self.Identity = mesh.Identity(name, namespace)
+		c.certify(&x.cert, func() bool { return x.gone })
 	}
 	x.recorder = c.registry.Proxy(-1-i, []mesh.Label{{Name: ofLabel, Value: name}})
 	x.profile = newProfileStats(c.registry, -1-i, name)
@@ -145,7 +153,8 @@ func (x *client) pool(parent, backend mesh.ServicePort) *pool {
 	if p := x.pools[k]; p != nil {
 		return p
 	}
-	p := &pool{key: k, service: x.c.services[backend.Namespace+"/"+backend.Name]}
+	p := &pool{key: k, service: x.c.services[backend.Namespace+"/"+backend.Name], connected: map[int]bool{},
+		trying: map[int]bool{}}
 	x.pools[k] = p
 	x.order = append(x.order, p)
 	x.ask(p)
@@ -158,7 +167,7 @@ const discoveryIdle = 5 * time.Second
 
 // forgetIdle drops the pools of a Service that was not used for long.
 func (x *client) forgetIdle(parent mesh.ServicePort) {
-	if last, ok := x.used[parent]; ok && x.c.now-last > discoveryIdle {
+	if x.idle(parent) {
 		x.order = slices.DeleteFunc(x.order, func(p *pool) bool {
 			if p.key.parent == parent {
 				delete(x.pools, p.key)
@@ -167,6 +176,28 @@ func (x *client) forgetIdle(parent mesh.ServicePort) {
 		})
 	}
 	x.used[parent] = x.c.now
+}
+
+// idle reports whether the proxy has forgotten a Service.
+func (x *client) idle(parent mesh.ServicePort) bool {
+	last, ok := x.used[parent]
+	return ok && x.c.now-last > discoveryIdle
+}
+
+// profileFor returns the ServiceProfile that a request to a Service follows, or nil. A proxy chooses
+// between the ServiceProfile, which comes first, and the routes when it begins to use the Service
+// (linkerd2-proxy, linkerd/app/outbound/src/sidecar.rs).
+func (x *client) profileFor(s *corev1.Service, port mesh.ServicePort) *mesh.Profile {
+	if _, uses := x.used[port]; !uses || x.idle(port) {
+		x.byProfile[port] = x.profileOf(s) != nil
+	}
+	if !x.byProfile[port] {
+		return nil
+	}
+	if p := x.profileOf(s); p != nil {
+		return p
+	}
+	return &mesh.Profile{Service: s.Name, Namespace: s.Namespace, Budget: mesh.DefaultRetryBudget()}
 }
 
 func (x *client) ask(p *pool) {
@@ -193,7 +224,7 @@ func (x *client) endpointsChanged() {
 
 func (x *client) update(p *pool) {
 	var keys []int
-	for _, e := range x.c.endpoints(p.service) {
+	for _, e := range x.reachable(p, x.c.endpoints(p.service)) {
 		keys = append(keys, e.id)
 	}
 	p.Set(x.c.now, keys)
@@ -240,6 +271,8 @@ func (x *client) send(q *call, done func(reply)) {
 		return
 	}
 	port := servicePort(s, q)
+	profile := x.profileFor(s, port)
+	x.forgetIdle(port)
 	switch x.c.policyOf(s, port.Port).Protocol {
 	case mesh.ProtocolOpaque:
 		x.sendDirect(s, q, done)
@@ -255,8 +288,8 @@ func (x *client) send(q *call, done func(reply)) {
 	if frozen := x.frozen[s.Namespace+"/"+s.Name]; frozen != nil {
 		table = frozen
 	}
-	if p := x.profileOf(s); p != nil && !table.HasRoutes(s.Namespace, s.Name, port.Port) {
-		x.sendByProfile(p, s, q, done)
+	if profile != nil {
+		x.sendByProfile(profile, s, q, done)
 		return
 	}
 	x.route(table, s, q, done)

@@ -54,6 +54,7 @@ type cluster struct {
 	table           *mesh.Table
 	// disturbed is set when the kubelet changed the readiness of a pod.
 	disturbed bool
+	issuer    issuer
 }
 
 // newCluster returns the cluster that the recordings' README describes.
@@ -61,6 +62,7 @@ func newCluster(seed uint64) *cluster {
 	c := &cluster{
 		random: rng.New(seed, "recordings"), registry: mesh.NewRegistry(), objects: map[string]json.RawMessage{},
 		created: map[string]int{}, clients: map[string]*client{}, table: &mesh.Table{},
+		issuer: issuer{up: true, life: mesh.CertificateLife},
 	}
 	c.apply(baseManifests())
 	c.pass(podStart + 500*time.Millisecond)
@@ -285,7 +287,7 @@ func (c *cluster) reconcileDeployments() {
 		current := len(have) - len(outdated)
 		for ; current < int(*d.Spec.Replicas); current++ {
 			p := c.startPod(d)
-			c.after(podStart, func() {
+			p.whenCertified(func() {
 				p.setReady(true)
 				if len(outdated) > 0 {
 					outdated[0].terminate()

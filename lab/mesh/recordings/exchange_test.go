@@ -3,6 +3,7 @@ package recordings
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,11 +162,6 @@ type attempt struct {
 func (a *attempt) start() {
 	e, x := a.e, a.e.x
 	a.stats().Request()
-	at, name := e.timeouts.Deadline(e.retry, e.attempts, e.received, x.c.now)
-	if at > 0 {
-		x.c.after(at-x.c.now, func() { a.timeout(name) })
-		a.request.gone = at <= x.c.now // the server's proxy is told with the request
-	}
 	a.pool.Configure(x.c.now, e.policy.Accrual)
 	a.request.added = map[string]string{}
 	for _, f := range []mesh.HeaderFilter{e.rule.RequestHeaders, a.backend.RequestHeaders} {
@@ -189,12 +185,26 @@ func (a *attempt) dispatch() {
 		a.wait()
 		return
 	}
+	a.server = x.c.pods[a.endpoint.Key]
+	if a.connect() {
+		a.server.receive(x.self, a.begin(), &a.request, a.answered)
+	}
+}
+
+// begin counts the attempt at its endpoint, and returns the port of the pod.
+func (a *attempt) begin() int {
+	x := a.e.x
 	a.pool.Begin(a.endpoint)
-	a.server, a.started = x.c.pods[a.endpoint.Key], x.c.now
+	a.started = x.c.now
+	at, name := a.e.timeouts.Deadline(a.e.retry, a.e.attempts, a.e.received, x.c.now)
+	if at > 0 { // endpoints enforce timeouts: a request that waits for one has none yet
+		x.c.after(at-x.c.now, func() { a.timeout(name) })
+		a.request.gone = at <= x.c.now // the server's proxy is told with the request
+	}
 	port := targetPort(a.pool.service, a.to.Port, a.server)
 	a.out = x.out(a.server, port, a.to)
 	a.out.Request(x.c.now)
-	a.server.receive(x.self, port, &a.request, a.answered)
+	return port
 }
 
 func (a *attempt) wait() {
@@ -263,10 +273,9 @@ func (a *attempt) timeout(name string) {
 		return
 	}
 	a.request.gone = true
-	if a.endpoint != nil {
-		a.out.Failed(a.e.x.c.now)
-		a.pool.Cancel(a.e.x.c.now, a.endpoint, a.e.x.c.now-a.started)
-	}
+	a.over = true
+	a.out.Failed(a.e.x.c.now)
+	a.judged(a.e.x.c.now-a.started, http.StatusGatewayTimeout) // a failure to the circuit breaker
 	a.fail(name)
 }
 

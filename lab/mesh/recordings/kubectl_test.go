@@ -20,6 +20,10 @@ func (c *cluster) kubectl(args []string) error {
 	if len(args) > 2 && args[0] == "-n" {
 		ns, args = args[1], args[2:]
 	}
+	if ns == "linkerd" {
+		c.controlPlane(args)
+		return nil
+	}
 	switch args[0] {
 	case "scale":
 		replicas, _ := strconv.Atoi(strings.TrimPrefix(args[3], "--replicas="))
@@ -129,6 +133,7 @@ func (c *cluster) rollout(ns string, args []string) error {
 func (c *cluster) restartClient(name string) {
 	i := slices.Index([]string{"client", "stranger", "outsider"}, name)
 	c.registry.Reset(-1 - i)
+	c.clients[name].gone = true
 	c.clients[name] = c.newClient(name, i)
 	c.clients[name].follow(c.routes)
 }

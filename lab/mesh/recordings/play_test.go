@@ -46,6 +46,7 @@ func play(r recording, seed uint64) ([]played, *cluster, error) {
 		}
 		c.schedule(s.During)
 		for _, q := range s.Send {
+			c.awaitEnd(q)
 			results = append(results, c.sendAll(s.From, q))
 		}
 	}

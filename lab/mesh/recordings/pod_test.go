@@ -32,6 +32,7 @@ type pod struct {
 	status  int
 
 	ready, gone bool
+	cert        mesh.Certificate
 	// runs is set while the server's process runs.
 	runs     bool
 	restarts int
@@ -89,6 +90,7 @@ func (c *cluster) startPod(d *appsv1.Deployment) *pod {
 		}
 	}
 	c.pods = append(c.pods, p)
+	c.certify(&p.cert, func() bool { return p.gone })
 	return p
 }
 

@@ -55,7 +55,7 @@ type profiled struct {
 
 func (x *client) sendByProfile(p *mesh.Profile, s *corev1.Service, q *call, done func(reply)) {
 	r := &profiled{x: x, profile: p, parent: servicePort(s, q), request: q, done: done,
-		dst: fmt.Sprintf("%s.%s.svc.cluster.local:%d", s.Name, s.Namespace, s.Spec.Ports[0].Port)}
+		dst: fmt.Sprintf("%s.%s.svc.cluster.local:%d", s.Name, s.Namespace, servicePort(s, q).Port)}
 	r.route = p.Match(&mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path})
 	if r.route == nil {
 		r.route = &mesh.ProfileRoute{}
@@ -70,7 +70,7 @@ func (x *client) sendByProfile(p *mesh.Profile, s *corev1.Service, q *call, done
 			x.profile.inc("route_response_total", r.dst, r.route.Name,
 				mesh.Label{Name: "classification", Value: "failure"}, mesh.Label{Name: "error", Value: "timeout"})
 			done(reply{status: 504,
-				proxyError: "logical service " + r.dst + ": HTTP response timeout after " + d.String(),
+				proxyError: "logical service " + r.dst + ": HTTP response timeout after " + rust(d),
 				headers:    map[string]string{"L5d-Proxy-Connection": "close"}})
 		})
 	}

@@ -200,9 +200,16 @@ func guardrailHarm(r Run) []Fact {
 	if n == 0 {
 		return nil
 	}
-	return []Fact{{Kind: FactGuardrails, Severity: narrative.Bad, Harm: n,
-		Text: fmt.Sprintf("your guardrails made %s bad by themselves: look at routes, policies and hosts",
-			format.Plural(n, "request"))}}
+	text := fmt.Sprintf("your guardrails made %s bad by themselves", format.Plural(n, "request"))
+	if late := min(n, r.Timeline.Unanswered()); 2*late >= n {
+		text += fmt.Sprintf(": %s of them met a canary that the clients' proxies did not know yet. "+
+			"For up to a minute after it is ready they answer 504, then 503. Let the gate "+
+			"/rollback-drill rehearse before the rollout, or wait until the proxies know the canary",
+			format.Number(late))
+	} else {
+		text += ": look at routes, policies and hosts"
+	}
+	return []Fact{{Kind: FactGuardrails, Severity: narrative.Bad, Harm: n, Text: text}}
 }
 
 // checkFacts describes the checks, those that let most harm through first, those that noticed last.

@@ -159,6 +159,27 @@ func TestUnansweredUsers(t *testing.T) {
 	}
 }
 
+// Requests that met a canary which clients' proxies do not know yet are told apart from those that a
+// wrong route loses.
+func TestLateCanary(t *testing.T) {
+	s := script.Ready("healthy", 1, true)
+	s.Release().Traffic(5).Canary(event.PhaseProgressing, 5, 0)
+	first := len(s.Events())
+	s.Traffic(20)
+	for _, e := range s.Events()[first:] {
+		if f, ok := e.Fact.(event.Traffic); ok {
+			c := &f.Cells[0]
+			c.Workload, c.Version = "", ""
+			c.Bad, c.ByMesh, c.Errors = c.N, c.N, c.N
+		}
+	}
+	got := strings.Join(explained(score.RoleHealthy, s.Traffic(5).Promote().Complete()), "\n")
+	const want = "met a canary that the clients' proxies did not know yet"
+	if !strings.Contains(got, want) {
+		t.Errorf("%q is missing in\n%s", want, got)
+	}
+}
+
 // A gate that says no before the canary has traffic: the metrics behind it were never asked.
 func TestWhyHeldByAGate(t *testing.T) {
 	s := script.Ready("healthy", 1, true)

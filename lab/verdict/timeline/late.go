@@ -23,11 +23,18 @@ type lateRequests struct {
 	n      int
 	// expected is how many requests were the canary's part in [waitTime].
 	expected float64
+	// unanswered counts the same with those of cohorts that have no other backend.
+	unanswered int
 }
 
 // foldLate counts the requests of a second that met a canary which proxies did not know yet.
 func (t *Timeline) foldLate(f event.Traffic) {
 	step, ok := t.lateStep(time.Duration(f.From))
+	if at := time.Duration(f.From); at >= step.At && at < step.At+lateTime {
+		for _, c := range f.Cells {
+			t.late.unanswered += unanswered(c)
+		}
+	}
 	if !ok {
 		return
 	}
@@ -38,15 +45,28 @@ func (t *Timeline) foldLate(f event.Traffic) {
 		if time.Duration(f.From) < step.At+waitTime {
 			t.late.expected += float64(c.N*step.Weight) / 100
 		}
-		if n := min(c.ByMesh, c.Errors); n > 0 && c.Workload == "" {
+		if n := unanswered(c); n > 0 {
 			t.late.counts[KeyOf(c)] += n
 			t.late.n += n
 		}
 	}
 }
 
-// lateStep returns the canary's first step, if a moment is so soon after it that proxies may not know
-// the canary. A step that leaves a cohort no other backend is none: that is the guardrails' choice.
+// unanswered is how many of a cell's requests a proxy answered by 5xx, since it had no endpoint.
+func unanswered(c event.Cell) int {
+	if c.Workload != "" {
+		return 0
+	}
+	return min(c.ByMesh, c.Errors)
+}
+
+// Unanswered counts requests that proxies answered by 5xx in the time after the canary's first step in
+// which they may not know it, those of cohorts that have no other backend, too.
+func (t *Timeline) Unanswered() int { return t.late.unanswered }
+
+// lateStep returns the canary's first step, and whether a moment is so soon after it that proxies may
+// not know the canary, whose part of the traffic explains it. A step that leaves a cohort no other
+// backend is none: that is the guardrails' choice.
 func (t *Timeline) lateStep(at time.Duration) (Step, bool) {
 	for _, s := range t.Steps {
 		if s.Weight == 0 && !s.Matched {
