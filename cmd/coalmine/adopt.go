@@ -78,6 +78,9 @@ func (env *Env) adopt(ctx context.Context, dir string, f adoptFlags) error {
 	for _, n := range a.Notes {
 		fmt.Fprintln(env.Err, "note: "+trial.PrefixFinding(dir, n).String())
 	}
+	fmt.Fprintln(env.Err, "The copy checks what DIR checks, and has no gate that DIR does not have. To try a "+
+		"rollback before users meet the canary, add a webhook for http://gate.coalmine/rollback-drill: "+
+		"docs/guardrails.md, Gates.")
 	e.Map = nil
 	_, err = guardrail.Parse(a.Files, e)
 	var left guardrail.Errors

@@ -17,6 +17,8 @@ const exitStepFailed = 1
 func newCheckStepCommand(env *Env) *cobra.Command {
 	var guardrails, expect string
 	var seed uint64
+	var names nameMap
+	var reader readerFlags
 	cmd := &cobra.Command{
 		Use:   "check-step SCENARIO --expect WHAT",
 		Short: "Check a step of a lab: exit code 0 or 1, and one line",
@@ -30,8 +32,9 @@ func newCheckStepCommand(env *Env) *cobra.Command {
 coalmine check-step full-rollout --expect caught --guardrails ~/full-rollout`,
 		Args: exactly("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.checkStep(cmd.Context(), args[0], step.Options{Guardrails: guardrails, Base: env.Dir,
-				Expect: expect, Seed: seed, Player: env.Player, Workers: env.Workers})
+			o := step.Options{Guardrails: guardrails, Base: env.Dir, Expect: expect, Seed: seed, Player: env.Player,
+				Workers: env.Workers}
+			return env.checkStep(cmd.Context(), args[0], names, reader, o)
 		},
 	}
 	flags := cmd.Flags()
@@ -39,12 +42,15 @@ coalmine check-step full-rollout --expect caught --guardrails ~/full-rollout`,
 		strings.Join(step.Expectations(), ", "))
 	flags.StringVarP(&guardrails, "guardrails", "g", ".", "`DIR` with manifests, or a file")
 	flags.Uint64Var(&seed, "seed", 1, "`N` to play")
+	names.add(flags)
+	reader.add(flags)
 	return cmd
 }
 
 // checkStep prints one line, also for errors: platforms show what is printed, and know two exit codes.
-func (env *Env) checkStep(ctx context.Context, name string, o step.Options) error {
-	r, err := env.stepResult(ctx, name, o)
+func (env *Env) checkStep(ctx context.Context, name string, names nameMap, reader readerFlags,
+	o step.Options) error {
+	r, err := env.stepResult(ctx, name, names, reader, o)
 	if err != nil {
 		r = step.Result{Reason: strings.Join(strings.Fields(err.Error()), " ")}
 	}
@@ -56,7 +62,8 @@ func (env *Env) checkStep(ctx context.Context, name string, o step.Options) erro
 	return outcome(exitStepFailed)
 }
 
-func (env *Env) stepResult(ctx context.Context, name string, o step.Options) (step.Result, error) {
+func (env *Env) stepResult(ctx context.Context, name string, names nameMap, reader readerFlags,
+	o step.Options) (step.Result, error) {
 	if err := env.limitReader(false); err != nil {
 		return step.Result{}, err
 	}
@@ -65,5 +72,9 @@ func (env *Env) stepResult(ctx context.Context, name string, o step.Options) (st
 		return step.Result{}, err
 	}
 	defer src.Close()
+	src.Map = names
+	if src.Reader, err = reader.options(env); err != nil {
+		return step.Result{}, err
+	}
 	return step.Check(ctx, src, o)
 }

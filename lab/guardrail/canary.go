@@ -68,7 +68,7 @@ func (c *checker) checkDuplicateTarget(d *document, v *flaggerv1.Canary) {
 
 // checkProvider reports providers that do not work with Linkerd, and why.
 func (c *checker) checkProvider(d *document, v *flaggerv1.Canary) {
-	const hint = "write " + MeshProvider + ", or remove it"
+	const hint = "write " + MeshProvider + ", or remove it; coalmine adopt does so"
 	switch v.Spec.Provider {
 	case "", MeshProvider:
 	case "linkerd":
@@ -101,15 +101,6 @@ func (c *checker) checkUnsupported(d *document, v *flaggerv1.Canary) {
 		if f.set {
 			c.fail(d, f.field, "does not work with Linkerd", "remove it")
 		}
-	}
-	a := v.Spec.Analysis
-	mirrors := a != nil && (a.Mirror || a.MirrorWeight != 0)
-	if mirrors || len(v.Spec.Service.Mirror) > 0 {
-		field := "spec.service.mirror"
-		if mirrors {
-			field = "spec.analysis.mirror"
-		}
-		c.fail(d, field, "the lab does not support mirroring", "remove it")
 	}
 }
 

@@ -32,8 +32,10 @@ type checker struct {
 	// found are the documents before their names are mapped by rules and the Deployments beside
 	// them. mappedBy are the files with the rules and with Deployments that were used.
 	found, workloads []*document
-	rules            []NameRule
-	mappedBy         []string
+	// serverAuthorizations are expanded to other kinds.
+	serverAuthorizations []*document
+	rules                []NameRule
+	mappedBy             []string
 	// regexSize and queries are what the set has used of MaxTotalRegexSize and MaxQueries.
 	regexSize, queries int
 }

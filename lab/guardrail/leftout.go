@@ -49,6 +49,9 @@ func (s *Set) Played(o Object) runtime.Object {
 			})
 		}
 		return v
+	case *flaggerv1.AlertProvider:
+		v.Spec.Proxy = ""
+		return v
 	case *flaggerv1.MetricTemplate:
 		if vendorName(v) != "" {
 			return nil

@@ -28,8 +28,8 @@ const (
 	// time per token grows with it, so it is checked before the scanner runs.
 	MaxFlowDepth = 1000
 	// MaxItems is the number of entries in one list of an object (metrics, webhooks, alerts,
-	// matches). Each metric costs a query per interval.
-	MaxItems = 30
+	// matches), some ten times those of the longest in use.
+	MaxItems = 300
 	// MaxParseTime limits the real time of checking all manifests, which takes less than a second.
 	MaxParseTime = time.Minute
 	// MaxReplicas is the number of replicas that an autoscaler may allow. Each costs memory.
@@ -67,7 +67,8 @@ const (
 	MaxQueryRegexSize = 5000
 	// MaxQueryMatchers is the number of label matchers in one query.
 	MaxQueryMatchers = 100
-	// MaxQueries is the number of metrics with a query in all Canaries.
+	// MaxQueries is the number of metrics in all Canaries that are asked. Each costs a query per
+	// interval. Further ones are left out.
 	MaxQueries = 200
 	// MaxRegexNames is the number of metric names that a matcher on __name__ may list.
 	MaxRegexNames = 10

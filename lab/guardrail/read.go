@@ -16,6 +16,7 @@ func (c *checker) read(files map[string][]byte) {
 	if !c.collect(files) {
 		return
 	}
+	c.expandServerAuthorizations()
 	for _, d := range c.mapNames() {
 		if findings := d.decode(); len(findings) > 0 {
 			c.refuse(d, findings...)
@@ -121,7 +122,11 @@ func (c *checker) readObject(d *document, apiVersion, name string, problems []Fi
 	case unknown != nil:
 		c.refuse(d, d.finding(unknown.Field, unknown.Message, unknown.Hint))
 		return
+	case k == nil && name == kindServerAuthorization && group(apiVersion) == LinkerdGroup:
+		c.serverAuthorizations = append(c.serverAuthorizations, d)
+		return
 	case k == nil:
+		c.noteUnplayed(d, apiVersion, name)
 		c.others = append(c.others, Other{APIVersion: apiVersion, Kind: name,
 			Namespace: d.text("metadata", "namespace"), Name: d.text("metadata", "name"), Source: d.position("")})
 		if name == "Deployment" {

@@ -21,8 +21,8 @@ func (c *checker) checkWebhooks(d *document, a *flaggerv1.CanaryAnalysis) {
 		hook := yamlpos.Index(path, i)
 		c.checkEntryName(d, hook+".name", w.Name)
 		if first, twice := names[w.Name]; twice && w.Name != "" {
-			c.fail(d, hook+".name", Clip(w.Name)+" is also the name of "+yamlpos.Index("webhooks", first),
-				"give each webhook a different name")
+			c.note(d, hook+".name", Clip(w.Name)+" is also the name of "+yamlpos.Index("webhooks", first)+
+				": the card does not tell them apart", "give each webhook a different name")
 		} else {
 			names[w.Name] = i
 		}

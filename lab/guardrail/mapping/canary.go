@@ -25,6 +25,10 @@ func (m *mapper) mapCanary(d *Document) {
 	m.set(d, "spec.targetRef.name", a.to, "the released service")
 	if m.remaps(a) {
 		m.set(d, "spec.service.name", a.to, "the Service that clients call")
+		if scalar(d.Root, "spec.targetRef.kind") == "DaemonSet" {
+			m.set(d, "spec.targetRef.kind", "Deployment", "the lab's services are Deployments")
+			m.note(d, "spec.targetRef.kind", "the DaemonSet is played as a Deployment", "")
+		}
 		m.mapServicePorts(a)
 	}
 	m.mapGateways(a)

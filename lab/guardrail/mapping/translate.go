@@ -40,9 +40,6 @@ func (m *mapper) translate(a *app) {
 	if from != "" {
 		m.set(d, "spec.provider", Provider, providerReason(from))
 	}
-	if scalar(d.Root, "spec.targetRef.kind") == "DaemonSet" {
-		m.set(d, "spec.targetRef.kind", "Deployment", "the lab's services are Deployments")
-	}
 	for _, f := range []string{"ingressRef", "routeRef", "upstreamRef"} {
 		m.remove(d, "spec", f, "Linkerd splits the traffic in the clients' proxies, without an ingress")
 	}
