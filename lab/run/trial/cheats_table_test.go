@@ -79,7 +79,7 @@ func cheats() map[string][]cheat {
 			{set: "cohort-gate", outcome: rolledBack, says: "0 checks with a metric", long: true},
 			// The gate alone found the segment.
 			{set: "gate-and-idle-metric", outcome: rolledBack, says: "fails when the canary does"},
-			{set: "gate-by-noise", outcome: missed, both: true, says: "0 checks of a metric failed",
+			{set: "gate-by-noise", outcome: rolledBack, says: "fails when the canary does",
 				lint: "one-strike", long: true},
 			{set: "mirror", says: "does not support mirroring"},
 			// A route that keeps the segment away from the canary.
