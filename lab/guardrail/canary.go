@@ -32,6 +32,7 @@ func (c *checker) checkCanary(d *document, v *flaggerv1.Canary) {
 		c.checkService(d, v)
 		c.checkServiceFields(d, v)
 		c.checkServiceMatches(d, v)
+		c.checkServiceHeaders(d, v)
 	}
 	c.checkProvider(d, v)
 	c.checkUnsupported(d, v)

@@ -144,3 +144,24 @@ func TestFileNamesCannotSteerATerminal(t *testing.T) {
 		}
 	}
 }
+
+// A cluster refuses Flagger's route with such a name, and the Canary is never initialized.
+func TestNamesOfHeaders(t *testing.T) {
+	for _, name := range []string{`a b`, `a\e`, ``, `é`, `a:b`, strings.Repeat("a", 257)} {
+		for _, text := range []string{
+			hostileCanary("", "    iterations: 5\n    match: [{headers: {\""+name+"\": {exact: x}}}]\n"),
+			hostileCanary("", "    iterations: 5\n    match: [{queryParams: {\""+name+"\": {exact: x}}}]\n"),
+			hostileCanary("    match: [{headers: {\""+name+"\": {exact: x}}}]\n", "    iterations: 5\n"),
+			hostileCanary("    headers: {request: {add: {\""+name+"\": x}}}\n", "    iterations: 5\n"),
+			hostileCanary("    headers: {response: {set: {\""+name+"\": x}}}\n", "    iterations: 5\n"),
+			hostileCanary("    headers: {request: {remove: [\""+name+"\"]}}\n", "    iterations: 5\n"),
+		} {
+			_, err := parseText(text)
+			wantError(t, err, "is not the name of a header or parameter")
+		}
+	}
+	_, err := parseText(hostileCanary("    headers: {request: {add: {X-Request_Id.2: x}}}\n", "    iterations: 5\n"))
+	if err != nil && strings.Contains(err.Error(), "is not the name of a header") {
+		t.Error(err)
+	}
+}

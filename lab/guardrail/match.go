@@ -3,6 +3,7 @@ package guardrail
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
@@ -33,6 +34,43 @@ func (c *checker) checkAnalysisMatches(d *document, a *flaggerv1.CanaryAnalysis)
 			}
 		}
 		c.checkConditions(d, match, m)
+	}
+}
+
+// headerName is what the Gateway API accepts as the name of a header or query parameter.
+// Source: gateway-api apis/v1/shared_types.go, HeaderName.
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+\\-.^_\x60|~]{1,256}$")
+
+func (c *checker) checkHeaderName(d *document, field, name string) {
+	if !headerName.MatchString(name) {
+		c.fail(d, field, Clip(name)+" is not the name of a header or parameter: the API server refuses Flagger's route",
+			"write letters, digits and -")
+	}
+}
+
+// checkServiceHeaders checks the names of the headers that Flagger's route changes.
+func (c *checker) checkServiceHeaders(d *document, v *flaggerv1.Canary) {
+	h := v.Spec.Service.Headers
+	if h == nil {
+		return
+	}
+	for _, o := range []struct {
+		field      string
+		operations *istiov1beta1.HeaderOperations
+	}{{"request", h.Request}, {"response", h.Response}} {
+		if o.operations == nil {
+			continue
+		}
+		path := "spec.service.headers." + o.field
+		for _, name := range slices.Sorted(maps.Keys(o.operations.Add)) {
+			c.checkHeaderName(d, path+".add", name)
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.operations.Set)) {
+			c.checkHeaderName(d, path+".set", name)
+		}
+		for _, name := range o.operations.Remove {
+			c.checkHeaderName(d, path+".remove", name)
+		}
 	}
 }
 
@@ -106,6 +144,7 @@ func (c *checker) checkConditions(d *document, path string, m istiov1beta1.HTTPM
 				"write one per match; for a cookie and a header, set one header at the edge that stands for both")
 		}
 		for _, name := range slices.Sorted(maps.Keys(kind.conditions)) {
+			c.checkHeaderName(d, field, name)
 			c.checkStringMatch(d, field+"["+Clip(name)+"]", kind.conditions[name])
 		}
 	}
