@@ -80,7 +80,9 @@ func (w *fakeWorld) pass() {
 		w.canary("Progressing", 50, 0)
 	}
 	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
-		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: "vector(99)", Value: new(99.0)}
+		const successRate = `100 * sum(response_total{deployment="backend",classification="success"}) ` +
+			`/ sum(response_total{deployment="backend"})`
+		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: successRate, Min: new(98.0), Value: new(99.0)}
 		if faulty {
 			q.Min = new(99.5)
 		}
