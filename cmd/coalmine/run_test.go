@@ -82,7 +82,8 @@ func (w *fakeWorld) pass() {
 	if guarded && w.now < w.released+lag && (w.now-w.released)%(10*time.Second) == 0 {
 		const successRate = `100 * sum(response_total{deployment="backend",classification="success"}) ` +
 			`/ sum(response_total{deployment="backend"})`
-		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: successRate, Min: new(98.0), Value: new(99.0)}
+		q := event.Query{Asker: "backend", Metric: "success-rate", PromQL: successRate, Min: new(98.0),
+			Value: new(99.0)}
 		if faulty {
 			q.Min = new(99.5)
 		}
