@@ -176,7 +176,8 @@ func (s *Session) compare(step *Step) error {
 		q := &step.Predict[i]
 		given, err := q.Parse(s.State.Given[step.Name+"."+q.Name])
 		if err != nil { // the state file was edited
-			return input.New("play the lesson with --again", "the answer to %s.%s cannot be read: %w", step.Name, q.Name, err)
+			return input.New("play the lesson with --again", "the answer to %s.%s cannot be read: %w", step.Name,
+				q.Name, err)
 		}
 		line, err := s.judge(step, q, given, true)
 		if err != nil {

@@ -15,8 +15,8 @@ var bullet = regexp.MustCompile(`^(?:- |\d+\. |> )?`)
 func wrapLines(page string) string {
 	var out []string
 	for _, line := range strings.Split(page, "\n") {
-		if utf8.RuneCountInString(line) <= maxColumns || strings.HasPrefix(line, "|") || strings.HasPrefix(line, "    ") ||
-			strings.HasPrefix(line, "#") {
+		isProse := !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "    ") && !strings.HasPrefix(line, "#")
+		if utf8.RuneCountInString(line) <= maxColumns || !isProse {
 			out = append(out, line)
 			continue
 		}
