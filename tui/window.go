@@ -121,6 +121,11 @@ func (w *Window) navigate(msg tea.Msg) tea.Cmd {
 	case screen.Replaced:
 		w.stack[len(w.stack)-1] = msg.Screen
 		return msg.Screen.Init()
+	case screen.Left:
+		if len(w.stack) > 1 {
+			return w.navigate(screen.Closed{})
+		}
+		return nil
 	case screen.Closed:
 		w.stack = w.stack[:len(w.stack)-1]
 		if len(w.stack) == 0 {

@@ -271,6 +271,8 @@ func (d *Deck) key(msg tea.KeyPressMsg) tea.Cmd {
 		return screen.Open(newMoments(d))
 	case key.Matches(msg, k.card):
 		return d.card()
+	case key.Matches(msg, k.up):
+		return screen.Leave
 	case key.Matches(msg, k.run):
 		return d.switchRun(1)
 	case key.Matches(msg, k.runBack):

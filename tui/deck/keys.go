@@ -12,7 +12,7 @@ type keys struct {
 	back, forward, back10, forward10        key.Binding
 	home, end, next, previous, markers      key.Binding
 	run, runBack, cohort, route, chart, tab key.Binding
-	card                                    key.Binding
+	card, up                                key.Binding
 }
 
 func newKeys() keys {
@@ -29,6 +29,7 @@ func newKeys() keys {
 		run:     k("tab", "next run", "tab"), runBack: k("shift+tab", "previous run", "shift+tab"),
 		cohort: k("u", "next cohort", "u"), route: k("w", "next route", "w"), chart: k("v", "next chart", "v"),
 		tab: k("1 … 5", "choose a view", "1", "2", "3", "4", "5"), card: k("c enter", "open the card", "c", "enter"),
+		up: k("esc", "back", "esc"),
 	}
 }
 
@@ -39,6 +40,6 @@ func (d *Deck) Keys() []screen.Group {
 		{Title: "Time", Keys: []key.Binding{k.pause, k.faster, k.slower, k.next, k.previous, k.markers, k.back,
 			k.forward, k.back10, k.forward10, k.home, k.end}},
 		{Title: "View", Keys: []key.Binding{k.tab, k.cohort, k.route, k.chart}},
-		{Title: "Trial", Keys: []key.Binding{k.run, k.runBack, k.card}},
+		{Title: "Trial", Keys: []key.Binding{k.run, k.runBack, k.card, k.up}},
 	}
 }

@@ -37,6 +37,11 @@ type Home struct {
 	selected string
 	filter   string
 	typing   bool
+
+	// rows are the names of the scenarios by the line in which they were drawn last, in columns
+	// below width.
+	rows  map[int]string
+	width int
 }
 
 // New returns the list of a library's scenarios. ctx ends the trials that are started from it.
@@ -69,7 +74,7 @@ func (h *Home) Init() tea.Cmd {
 func (*Home) Keys() []screen.Group {
 	return []screen.Group{{Title: "Scenarios", Keys: []key.Binding{
 		screen.Key("↑ ↓", "choose"), screen.Key("enter", "open the briefing"), screen.Key("/", "filter the list"),
-		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"),
+		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"), screen.Key("click", "choose, then open"),
 		screen.Key("c", "go on with the course"),
 	}}}
 }
@@ -103,6 +108,8 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 		if h.typing {
 			h.setFilter(h.filter + msg.Content)
 		}
+	case tea.MouseClickMsg:
+		return h.click(msg.Mouse())
 	case tea.MouseWheelMsg:
 		if msg.Button == tea.MouseWheelUp {
 			h.move(-1)
@@ -235,6 +242,19 @@ func (h *Home) key(k string) tea.Cmd {
 	return nil
 }
 
+// click selects the scenario under the pointer, and opens it if it is selected already.
+func (h *Home) click(m tea.Mouse) tea.Cmd {
+	name, ok := h.rows[m.Y]
+	if !ok || m.X >= h.width || m.Button != tea.MouseLeft {
+		return nil
+	}
+	if name == h.selected {
+		return h.open()
+	}
+	h.selected = name
+	return nil
+}
+
 // open opens the selected scenario.
 func (h *Home) open() tea.Cmd {
 	shown := h.visible()
@@ -270,7 +290,8 @@ func (h *Home) Draw(a canvas.Area) {
 	if rest.Width() >= 110 {
 		list, about = rest.Left(rest.Width() * 55 / 100)
 	}
-	h.drawList(list, shown)
+	h.rows, h.width = map[int]string{}, list.Width()
+	h.drawList(list, shown, a.Height()-1-rest.Height())
 	h.drawAbout(about, shown)
 }
 
@@ -316,8 +337,9 @@ func (h *Home) drawLine(a canvas.Area) canvas.Area {
 	return rest
 }
 
-// drawList draws the scenarios below their topics, scrolled so that the selected one is visible.
-func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario) {
+// drawList draws the scenarios below their topics, scrolled so that the selected one is visible. top
+// is the line of the screen in which the area starts.
+func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario, top int) {
 	if h.loaded && len(shown) == 0 {
 		a.Text(2, 1, theme.Muted, "no scenario matches; press esc to clear the filter")
 		return
@@ -343,6 +365,7 @@ func (h *Home) drawList(a canvas.Area, shown []*scenario.Scenario) {
 		switch l := lines[first+y]; {
 		case l.of != nil:
 			h.drawScenario(a, y, l.of)
+			h.rows[top+y] = l.of.Name
 		case l.topic != "":
 			a.Text(2, y, theme.Bold, l.topic)
 		}

@@ -1,6 +1,7 @@
 package home
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,23 @@ func TestEasiestUnsolvedIsSelected(t *testing.T) {
 	h.Entries["first-steps"] = progress.Entry{Solved: true}
 	if got := open(t, h, 80, 24).View(); !strings.Contains(got, "▸ ◐ segment") {
 		t.Errorf("segment is not selected:\n%s", got)
+	}
+}
+
+// TestClick clicks on a scenario twice: to select and to open it.
+func TestClick(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {200, 50}} {
+		s := open(t, experienced(), size[0], size[1])
+		y := slices.IndexFunc(strings.Split(s.View(), "\n"), func(l string) bool {
+			return strings.Contains(l, " segment ")
+		})
+		click := tea.MouseClickMsg{X: 8, Y: y, Button: tea.MouseLeft}
+		s.Send(click)
+		if got := s.View(); !strings.Contains(got, "▸ ◐ segment") {
+			t.Errorf("%v: segment is not selected:\n%s", size, got)
+		}
+		s.Send(click)
+		s.WaitFor("esc back")
 	}
 }
 

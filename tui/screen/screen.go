@@ -85,3 +85,9 @@ func Replace(s Screen) tea.Cmd { return func() tea.Msg { return Replaced{s} } }
 // window then applies each [liverun.Batch] to the trial, sends it to all screens, and waits for the
 // next one until the last.
 func Follow(f *liverun.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }
+
+// Left asks the window to go back to the screen below; the last screen stays open.
+type Left struct{}
+
+// Leave is a command that goes back to the screen below, if there is one.
+func Leave() tea.Msg { return Left{} }
