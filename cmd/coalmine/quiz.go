@@ -241,7 +241,7 @@ func (env *Env) gradeQuiz(r quiz.Result, f quizFlags) error {
 	if least < 0 {
 		least = r.Of
 	}
-	if err == nil && (r.Right < least || r.Held > 0) {
+	if err == nil && (r.Right < least || f.at != "" && r.Held > 0) {
 		err = exitWith(score.ExitMissed)
 	}
 	return err

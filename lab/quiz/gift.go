@@ -44,11 +44,11 @@ func giftAnswers(b *strings.Builder, a Asked) {
 		fmt.Fprintf(b, "\t#%s:%s\n", exact(a.Value), exact(a.Margin()))
 	case a.Kind == scenario.KindText:
 		for _, t := range a.Answers {
-			fmt.Fprintf(b, "\t=%s\n", escapeGIFT(t))
+			fmt.Fprintf(b, "\t%s%s\n", withWeight("=", t), escapeGIFT(t))
 		}
 	default:
 		for j, o := range a.Options {
-			fmt.Fprintf(b, "\t%s%s\n", giftSign(a, j), escapeGIFT(o))
+			fmt.Fprintf(b, "\t%s%s\n", withWeight(giftSign(a, j), o), escapeGIFT(o))
 		}
 	}
 }
@@ -61,6 +61,19 @@ func exact(n float64) string {
 		rounded = n
 	}
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
+
+// withWeight adds its weight to the mark of an answer whose text could be read as one.
+func withWeight(sign, text string) string {
+	switch {
+	case !strings.HasPrefix(text, "%"):
+		return sign
+	case sign == "=":
+		return "=%100%"
+	case sign == "~":
+		return "~%0%"
+	}
+	return sign
 }
 
 // giftSign marks an option. Several right ones share the points in percents that Moodle knows, and a

@@ -212,6 +212,7 @@ func (k markdownKeyEntry) apply(file string, q *scenario.Question) error {
 	default:
 		return importError(file, k.line, "gate is %q: write yes or no", gate)
 	}
+	k.text = oneLine(k.text)
 	key, rest, isNumber := strings.Cut(k.text, keyTolerance)
 	q.Kind = k.kind(q, isNumber)
 	if isNumber && q.Kind == scenario.KindNumber {
