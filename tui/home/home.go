@@ -74,7 +74,8 @@ func (h *Home) Init() tea.Cmd {
 func (*Home) Keys() []screen.Group {
 	return []screen.Group{{Title: "Scenarios", Keys: []key.Binding{
 		screen.Key("↑ ↓", "choose"), screen.Key("enter", "open the briefing"), screen.Key("/", "filter the list"),
-		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"), screen.Key("click", "choose, then open"),
+		screen.Key("esc", "clear the filter"), screen.Key("home end", "first, last"),
+		screen.Key("click", "choose, then open"),
 		screen.Key("c", "go on with the course"),
 	}}}
 }
