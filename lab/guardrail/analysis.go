@@ -249,7 +249,8 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 	case m.TemplateRef != nil && m.Query != "":
 		c.fail(d, path+".query", "query and templateRef cannot both be set", "keep templateRef")
 	case m.TemplateRef != nil:
-		if !c.checkNamespace(d, path+".templateRef.namespace", m.TemplateRef.Namespace) {
+		if ns := m.TemplateRef.Namespace; ns != "" && ns != c.env.Namespace {
+			c.warnTemplate(d, path+".templateRef.namespace", Clip(m.TemplateRef.Name)+" in namespace "+Clip(ns), "add it")
 			return
 		}
 		t := c.findTemplate(d, path+".templateRef.name", m.TemplateRef.Name)
@@ -271,12 +272,16 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 func (c *checker) findTemplate(d *document, field, name string) *document {
 	found := c.byKey[objectKey{flaggerv1.MetricTemplateKind, name}]
 	if found == nil && !c.refused[objectKey{flaggerv1.MetricTemplateKind, name}] {
-		f := d.finding(field, fmt.Sprintf("the guardrails have no MetricTemplate %s: every check fails until there is "+
-			"one, and the release is rolled back", Clip(name)), c.available(flaggerv1.MetricTemplateKind))
-		f.Severity = SeverityWarning
-		c.notes = append(c.notes, f)
+		c.warnTemplate(d, field, Clip(name), c.available(flaggerv1.MetricTemplateKind))
 	}
 	return found
+}
+
+func (c *checker) warnTemplate(d *document, field, name, hint string) {
+	f := d.finding(field, "the guardrails have no MetricTemplate "+name+": every check fails until there is one, and "+
+		"the release is rolled back", hint)
+	f.Severity = SeverityWarning
+	c.notes = append(c.notes, f)
 }
 
 // IsBuiltinMetric reports whether Flagger has a query of its own for the name.
