@@ -250,7 +250,8 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 		c.fail(d, path+".query", "query and templateRef cannot both be set", "keep templateRef")
 	case m.TemplateRef != nil:
 		if ns := m.TemplateRef.Namespace; ns != "" && ns != c.env.Namespace {
-			c.warnTemplate(d, path+".templateRef.namespace", Clip(m.TemplateRef.Name)+" in namespace "+Clip(ns), "add it")
+			name := Clip(m.TemplateRef.Name) + " in namespace " + Clip(ns)
+			c.warnTemplate(d, path+".templateRef.namespace", name, "add it")
 			return
 		}
 		t := c.findTemplate(d, path+".templateRef.name", m.TemplateRef.Name)
