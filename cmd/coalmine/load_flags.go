@@ -28,8 +28,8 @@ func addPlanFlags(flags *pflag.FlagSet, o *loadtest.PlanOptions) {
 	flags.Uint64Var(&o.Seed, "seed", 1, "seed `N` of the plan")
 	flags.StringVar(&o.Targets, "targets", "", "request the targets in `FILE`, in vegeta's http or json format, each "+
 		"as often as it is listed")
-	flags.StringVar(&o.Weights, "weights", "", "request routes as often as `FILE` says: CSV with the columns route and "+
-		"weight, or JSON")
+	flags.StringVar(&o.Weights, "weights", "", "request routes as often as `FILE` says: CSV with the columns route "+
+		"and weight, or JSON")
 	flags.StringVar(&o.Shard, "shard", "", "send only part `I/N` of the plan")
 	flags.StringVar(&o.Replay, "replay", "", "take the requests from access log `FILE`")
 	flags.StringVar(&o.LogFormat, "log-format", "", "`FORMAT` of the log: common, combined, json, envoy or "+

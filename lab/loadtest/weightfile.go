@@ -80,8 +80,8 @@ func (s *source) setMixes(name string, rows []weightRow) error {
 		if r.cohort != "" && !slices.ContainsFunc(s.workload.Cohorts, func(c loadgen.Cohort) bool {
 			return c.Name == r.cohort
 		}) {
-			return input.New("the cohorts are "+strings.Join(s.cohortNames(), ", "), "%s: there is no cohort %.80q", r.place,
-				r.cohort)
+			return input.New("the cohorts are "+strings.Join(s.cohortNames(), ", "),
+				"%s: there is no cohort %.80q", r.place, r.cohort)
 		}
 		if byCohort[r.cohort] == nil {
 			byCohort[r.cohort] = map[string]float64{}

@@ -52,11 +52,11 @@ func TestConfirm(t *testing.T) {
 			"passed on 3 practice seeds, but 20 check seeds were not played to the end", 0, false},
 		"one is undecided and decides": {card(0), score.Check{Practice: 1, Planned: 2, Seeds: append(checked(1, 0),
 			score.CheckSeed{Seed: 9, Exit: score.ExitLabFailed, Outcome: score.OutcomeLabFailed, Reason: "no pods"})},
-			score.ExitInconclusive, 100, "but 1 check seed was without a result, which can decide it; the first is 9: " +
-				"no pods", 0, false},
+			score.ExitInconclusive, 100, "but 1 check seed was without a result, which can decide it; the first is " +
+				"9: no pods", 0, false},
 		"one is undecided and does not": {card(0), score.Check{Practice: 1, Planned: 2, Seeds: append(checked(1, 1),
-			score.CheckSeed{Seed: 9, Exit: score.ExitInconclusive})}, score.ExitMissed, 50, "the worst is 100: promoted",
-			100, false},
+			score.CheckSeed{Seed: 9, Exit: score.ExitInconclusive})}, score.ExitMissed, 50,
+			"the worst is 100: promoted", 100, false},
 		"enough pass without the undecided": {card(0), score.Check{Practice: 1, Planned: 10,
 			Seeds: append(checked(9, 0), score.CheckSeed{Seed: 9, Exit: score.ExitLabFailed})}, score.ExitPassed, 100,
 			"9 of 10 check seeds", 0, true},
