@@ -81,7 +81,7 @@ func cheats() map[string][]cheat {
 			{set: "gate-and-idle-metric", outcome: rolledBack, says: "fails when the canary does"},
 			{set: "gate-by-noise", outcome: rolledBack, says: "fails when the canary does",
 				lint: "one-strike", long: true},
-			{set: "mirror", says: "does not support mirroring"},
+			{set: "mirror", outcome: missed, says: "the canary answered 0 requests"},
 			// A route that keeps the segment away from the canary.
 			{set: "premium-never-try", outcome: missed, says: "was promoted", long: true},
 			// The right query for the wrong pods.
