@@ -31,7 +31,7 @@ demo: build ## Play the first scenario twice: against naive guardrails, and agai
 # Collecting garbage less often makes the compiler and the simulated rollouts faster, as does linking
 # without debug tables. make lint runs vet.
 test: ## Run all tests
-	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' ./...
+	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -timeout 30m ./...
 
 test-long: ## Check the outcome of every scenario on 20 seeds and 20 check seeds, about 20 minutes
 	GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 45m -v \

@@ -27,11 +27,11 @@ func expensive(t *testing.T, query string) cluster.RunSpec {
 	busy(&spec)
 	var a strings.Builder
 	a.WriteString("interval: 10s\nthreshold: 1000\nstepWeights: [10]\nmetrics:\n")
-	for i := range guardrail.MaxItems - 1 {
+	for i := range guardrail.MaxQueries - 1 {
 		fmt.Fprintf(&a, "- {name: m%d, query: %q, thresholdRange: {min: -1}, interval: 60m}\n", i, query)
 	}
 	a.WriteString("- {name: hold, query: \"vector(0)\", thresholdRange: {min: 1}}\nwebhooks:\n")
-	for i := range guardrail.MaxItems {
+	for i := range guardrail.MaxQueries {
 		fmt.Fprintf(&a, "- {name: w%d, type: rollout, retries: 10, timeout: 60s, url: "+
 			"\"http://gate.coalmine/mtls\"}\n", i)
 	}

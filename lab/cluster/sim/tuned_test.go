@@ -20,13 +20,14 @@ import (
 // They pass there, and miss so many check seeds that a trial cannot be confirmed.
 func TestTunedGuardrails(t *testing.T) {
 	for name, edits := range map[string][]string{
-		// A canary that fails as much as it did on those seeds is bad, any other is good.
+		// A canary that fails as much as it did on those seeds is bad, or as one does with which the
+		// judge tries whether a check can fail; any other is good.
 		"full-rollout": {
 			"      - name: latency-p99\n        templateRef: {name: latency-p99, namespace: develop}\n" +
 				"        thresholdRange: {max: 3000}\n        interval: 1m\n", "",
 			"thresholdRange: {min: 99}", "thresholdRange: {max: 0.5}",
-			"  query: |\n    sum(rate(response_total{", "  query: |\n    abs(-94.35 + 100 * sum(rate(response_total{",
-			"    * 100\n", "    ) < bool 2.85\n",
+			"  query: |\n    sum(rate(response_total{", "  query: |\n    abs(abs(-72.175 + 100 * sum(rate(response_total{",
+			"    * 100\n", "    ) - 22.175) < bool 2.85\n",
 		},
 		// Slow answers took from half a second to one.
 		"tail-latency": {

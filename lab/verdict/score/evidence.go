@@ -64,7 +64,8 @@ type condition struct {
 // conditions are the ways in which a canary is ill that the lab's scenarios have.
 func conditions() []condition {
 	return []condition{
-		{failing: 0.5}, {refused: 0.5}, {denied: 0.5}, {unanswered: 0.5}, {slow: 0.5}, {attempts: 3}, {expiring: true},
+		{failing: 0.5}, {refused: 0.5}, {denied: 0.5}, {unanswered: 0.5}, {slow: 0.5}, {slow: 0.9}, {attempts: 3},
+		{expiring: true},
 	}
 }
 

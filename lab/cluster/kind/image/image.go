@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -104,7 +105,10 @@ func writeFile(t *tar.Writer, h tar.Header, r io.Reader) error {
 	if err := t.WriteHeader(&h); err != nil {
 		return err
 	}
-	_, err := io.Copy(t, r)
+	n, err := io.Copy(t, r)
+	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != h.Size {
+		return errChanged
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -16,6 +17,9 @@ type layer struct {
 	digest v1.Hash
 	size   int64
 }
+
+// errChanged is the error for a binary that is not the one whose digest was taken.
+var errChanged = errors.New("changed while it was read")
 
 func newLayer(b Binary) (*layer, error) {
 	digest, size, err := hashOf(context.Background(), func(w io.Writer) error { return writeLayer(w, b) })
@@ -38,7 +42,10 @@ func (l *layer) Uncompressed() (_ io.ReadCloser, _ error) {
 			return writeLayer(io.MultiWriter(w, sums), l.binary)
 		})
 		if err == nil && digest != l.digest {
-			err = fmt.Errorf("%s changed while it was read: try again when it is stable", l.binary.Path)
+			err = errChanged
+		}
+		if errors.Is(err, errChanged) {
+			err = fmt.Errorf("%s %w: try again when it is stable", l.binary.Path, errChanged)
 		}
 		w.CloseWithError(err)
 	}()
