@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -160,12 +159,4 @@ func (env *Env) recordLesson(s *lesson.Session) {
 		e.Solved = e.Solved || s.State.Complete
 		e.AddQuiz(predicted, max(1, of))
 	})
-}
-
-// relative shortens a path for people.
-func (env *Env) relative(name string) string {
-	if rel, err := filepath.Rel(env.path("."), name); err == nil && filepath.IsLocal(rel) {
-		return rel
-	}
-	return name
 }

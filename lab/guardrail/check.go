@@ -190,17 +190,8 @@ func (c *checker) checkNamespace(d *document, field, namespace string) bool {
 	return false
 }
 
-// find returns the document that a field refers to, or reports that it is missing and returns nil.
-func (c *checker) find(d *document, field, kind, name string) *document {
-	found := c.byKey[objectKey{kind, name}]
-	if found == nil && !c.refused[objectKey{kind, name}] {
-		c.fail(d, field, fmt.Sprintf("the guardrails have no %s %s", kind, Clip(name)), c.available(kind))
-	}
-	return found
-}
-
-// findOrNote is find for an object that may be in the cluster already: it notes that the lab does
-// not have it.
+// findOrNote returns the document that a field refers to. For one that is missing it returns nil and
+// notes that the lab does not have it, as it may be in the cluster already.
 func (c *checker) findOrNote(d *document, field, kind, name string) *document {
 	found := c.byKey[objectKey{kind, name}]
 	if found == nil && !c.refused[objectKey{kind, name}] {
