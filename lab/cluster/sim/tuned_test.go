@@ -26,7 +26,8 @@ func TestTunedGuardrails(t *testing.T) {
 			"      - name: latency-p99\n        templateRef: {name: latency-p99, namespace: develop}\n" +
 				"        thresholdRange: {max: 3000}\n        interval: 1m\n", "",
 			"thresholdRange: {min: 99}", "thresholdRange: {max: 0.5}",
-			"  query: |\n    sum(rate(response_total{", "  query: |\n    abs(abs(-72.175 + 100 * sum(rate(response_total{",
+			"  query: |\n    sum(rate(response_total{",
+			"  query: |\n    abs(abs(-72.175 + 100 * sum(rate(response_total{",
 			"    * 100\n", "    ) - 22.175) < bool 2.85\n",
 		},
 		// Slow answers took from half a second to one.
