@@ -130,10 +130,10 @@ func cheats() map[string][]cheat {
 			{set: "bad-date", outcome: incomplete, says: "write the name"},
 			// Annotations of spaces.
 			{set: "blank", outcome: incomplete, says: "has no annotation", lint: "unowned-experiment"},
-			{set: "end-before-start", outcome: incomplete, says: "write the name", long: true},
-			{set: "hundred-years", outcome: incomplete, says: "write the name", long: true},
-			{set: "rfc3339", outcome: incomplete, says: "write the name", long: true},
-			{set: "one-iter-long", outcome: rolledBack, says: "5 are needed", lint: "one-strike", long: true},
+			{set: "end-before-start", outcome: hurtUsers, says: "made 220 requests bad", long: true},
+			{set: "hundred-years", outcome: hurtUsers, says: "made 220 requests bad", long: true},
+			{set: "rfc3339", outcome: hurtUsers, says: "made 220 requests bad", long: true},
+			{set: "one-iter-long", outcome: rolledBack, says: "was rolled back", lint: "one-strike", long: true},
 			// One look at the canary is no experiment.
 			{set: "one-iteration", outcome: rolledBack, says: "5 are needed"},
 			// Everyone is in the experiment.
