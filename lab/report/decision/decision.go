@@ -157,7 +157,7 @@ func (p *page) criteria() {
 	var rows [][]string
 	for _, c := range model.Checks(p.run) {
 		value := format.Missing
-		q := cmp.Or(c.Worst, c.Closest)
+		q := cmp.Or(c.Failure, c.Closest)
 		if q != nil && q.Value != nil {
 			value = format.Value(*q.Value) + " at " + format.Clock(valueAt(c))
 		}
@@ -172,7 +172,7 @@ func (p *page) criteria() {
 }
 
 func valueAt(c model.Check) time.Duration {
-	if c.Worst != nil {
+	if c.Failure != nil {
 		return c.First.At
 	}
 	return c.ClosestAt.At
@@ -277,7 +277,7 @@ func (p *page) conditions() {
 			threshold = max(threshold, c.After.Threshold)
 		}
 		for _, c := range model.Checks(r) {
-			q := cmp.Or(c.Worst, c.Closest)
+			q := cmp.Or(c.Failure, c.Closest)
 			line := fmt.Sprintf("%s is not %s", c.Name, bound(q, c.Gate))
 			if q == nil && !c.Gate {
 				line = c.Name + " has no value, or is out of its range"

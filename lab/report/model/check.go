@@ -30,11 +30,12 @@ type Check struct {
 	// Last is the latest result, LastMissed the latest of those that count in Missed.
 	Last, LastMissed timeline.Moment
 	// Closest is, of the results that passed, the one nearest to its bound; nil if none is known.
-	// ClosestAt is when. Worst is the first that failed.
-	Closest, Worst *event.Query
-	ClosestAt      timeline.Moment
-	margin         float64
-	reason         string // of the first failure
+	// ClosestAt is when. Failure is the first result that failed while or after users were hurt, or,
+	// if there is none, the first that failed.
+	Closest, Failure *event.Query
+	ClosestAt        timeline.Moment
+	margin           float64
+	reason           string // of a gate, chosen as Failure is
 }
 
 // Valueless reports whether a metric was asked and never had a value.
@@ -117,8 +118,8 @@ func (w *Check) metric(t *timeline.Timeline, m timeline.Moment, q event.Query, p
 		w.NoValue++
 	}
 	if !passed {
-		if w.Worst == nil {
-			w.Worst = &q
+		if w.Failure == nil || w.First == m {
+			w.Failure = &q
 		}
 		return
 	}
@@ -133,7 +134,7 @@ func (w *Check) gate(t *timeline.Timeline, m timeline.Moment, g event.Gate) {
 		passed = !passed
 	}
 	w.count(t, m, passed)
-	if !passed && w.reason == "" {
+	if !passed && (w.reason == "" || w.First == m) {
 		w.reason = g.Reason
 	}
 }
@@ -182,18 +183,18 @@ func (w Check) Text(t *timeline.Timeline) string {
 		return fmt.Sprintf("passed %s%s", timesOf(w.Asked, w.Asked), w.closest())
 	case !w.Noticed():
 		return fmt.Sprintf("failed %s, each time before any user was hurt (%s)", timesOf(w.Failed, w.Asked),
-			queryResult(*w.Worst))
+			queryResult(*w.Failure))
 	}
 	return fmt.Sprintf("failed %s, first %s (%s)", timesOf(w.Failed, w.Asked), firstFailure(t, w.First),
-		queryResult(*w.Worst))
+		queryResult(*w.Failure))
 }
 
 // valuelessText says why a metric never had a value, as far as the log shows.
 func (w Check) valuelessText(t *timeline.Timeline) string {
 	text := fmt.Sprintf("never had a value, %s, and a check without a value fails", timesOf(w.Asked, w.Asked))
 	switch {
-	case w.Worst != nil && w.Worst.Error != "":
-		return text + ": " + w.Worst.Error
+	case w.Failure != nil && w.Failure.Error != "":
+		return text + ": " + w.Failure.Error
 	case !t.FirstCanary.Happened() || t.FirstCanary.Seq > w.Last.Seq:
 		return text + ": the canary had no traffic"
 	}

@@ -188,6 +188,22 @@ func TestEarlyFailureDoesNotCount(t *testing.T) {
 	}
 }
 
+// TestFailureThatNoticed: the result shown is the one that noticed the harm, not an earlier one
+// without a value, such as that of a canary which clients' proxies did not know yet.
+func TestFailureThatNoticed(t *testing.T) {
+	s := script.Ready("faulty", 1, true).Release().Canary(event.PhaseProgressing, 0, 0).Traffic(10)
+	least, bad := 99.0, 96.9
+	s.Add(event.Query{Asker: script.Service, Metric: "success", Min: &least})
+	s.Canary(event.PhaseProgressing, 25, 1).Traffic(10)
+	s.Add(event.Query{Asker: script.Service, Metric: "success", Value: &bad, Min: &least})
+	d := reporttest.Trial(reporttest.Result(score.RoleFaulty, s.Promote().Traffic(10).Complete()))
+	r, _ := d.Highlight()
+	if got, want := model.Checks(r)[0].Text(r.Timeline),
+		"failed both times, first 9 s after the first user was hurt (96.9 < 99)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestFailureWithoutBounds: of a built-in check the log has only the value, and what Flagger made
 // of it.
 func TestFailureWithoutBounds(t *testing.T) {
