@@ -15,8 +15,8 @@ const RetainIdle = 10 * time.Minute
 // Label is a label of a series.
 type Label struct{ Name, Value string }
 
-// Registry holds the series of all pods. Labels are built once, when a series is first requested;
-// recording only adds to a number. As with the proxy, [Registry.Collect] omits series that were
+// Registry holds the series of all pods. Recording only adds to a number; the labels of a series are
+// built when they are first asked for. As with the proxy, [Registry.Each] omits series that were
 // never recorded.
 //
 // Each series belongs to an owner, a number that identifies one scraped process; see
@@ -50,7 +50,9 @@ type metric struct {
 	owner   int
 	key     string
 	firstID int
-	labels  [][]Label
+	name    string
+	base    []Label
+	labels  [][]Label // by series; nil until they are asked for
 }
 
 // Counter is the handle of a counter or gauge.
@@ -104,14 +106,12 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 	if m := r.byKey[key]; m != nil {
 		return m
 	}
-	m := &metric{owner: owner, key: key, lastUsed: used, bounds: bounds, firstID: r.nextID}
-	if bounds == nil {
-		m.labels = [][]Label{withName(name, labels)}
-	} else {
+	m := &metric{owner: owner, key: key, lastUsed: used, bounds: bounds, firstID: r.nextID, name: name, base: labels}
+	r.nextID++
+	if bounds != nil {
 		m.counts = make([]float64, len(bounds)+1)
-		m.labels = histogramLabels(name, bounds, labels)
+		r.nextID += len(bounds) + 2
 	}
-	r.nextID += len(m.labels)
 	if !r.removed[owner] {
 		r.byKey[key] = m
 		r.list = append(r.list, m)
@@ -151,17 +151,57 @@ func histogramLabels(name string, bounds []float64, labels []Label) [][]Label {
 		withName(name+"_sum", labels))
 }
 
-// Collect calls each for every series, in an order that depends only on the order of recording. An
-// id identifies one series for the life of the registry. The labels must not be changed.
-func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
+// Series is a counter, a gauge, or one of the series of a histogram: its buckets, its count and its
+// sum, in this order.
+type Series struct {
+	m *metric
+	n int
+}
+
+// ID identifies the series for the life of the registry.
+func (s Series) ID() int { return s.m.firstID + s.n }
+
+// Name returns the label __name__.
+func (s Series) Name() string {
+	switch buckets := len(s.m.counts); {
+	case buckets == 0:
+		return s.m.name
+	case s.n < buckets:
+		return s.m.name + "_bucket"
+	case s.n == buckets:
+		return s.m.name + "_count"
+	}
+	return s.m.name + "_sum"
+}
+
+// Labels returns all labels, __name__ first. They must not be changed.
+func (s Series) Labels() []Label {
+	switch m := s.m; {
+	case m.labels != nil:
+	case m.bounds == nil:
+		m.labels = [][]Label{withName(m.name, m.base)}
+	default:
+		m.labels = histogramLabels(m.name, m.bounds, m.base)
+	}
+	return s.m.labels[s.n]
+}
+
+// Each calls f for every series, in an order that depends only on the order of recording.
+func (r *Registry) Each(now time.Duration, f func(s Series, value float64)) {
 	for _, m := range r.list {
 		if m.recorded && m.lastUsed != nil && now-*m.lastUsed > RetainIdle {
 			m.reset()
 		}
 		if m.recorded {
-			m.collect(each)
+			m.each(f)
 		}
 	}
+}
+
+// Collect calls each for every series like [Registry.Each], with its id and its labels, which must not
+// be changed.
+func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
+	r.Each(now, func(s Series, value float64) { each(s.ID(), s.Labels(), value) })
 }
 
 func (m *metric) reset() {
@@ -170,19 +210,19 @@ func (m *metric) reset() {
 	clear(m.counts)
 }
 
-func (m *metric) collect(each func(id int, labels []Label, value float64)) {
+func (m *metric) each(f func(s Series, value float64)) {
 	if m.bounds == nil {
-		each(m.firstID, m.labels[0], m.value)
+		f(Series{m, 0}, m.value)
 		return
 	}
 	count := 0.0
 	last := len(m.counts)
 	for i, v := range m.counts {
 		count += v
-		each(m.firstID+i, m.labels[i], count)
+		f(Series{m, i}, count)
 	}
-	each(m.firstID+last, m.labels[last], count)
-	each(m.firstID+last+1, m.labels[last+1], m.value)
+	f(Series{m, last}, count)
+	f(Series{m, last + 1}, m.value)
 }
 
 // Remove deletes the series of an owner for good, when its process is gone. Recording by its

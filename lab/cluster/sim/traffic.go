@@ -115,15 +115,26 @@ func (t *traffic) removePod(name string) {
 
 // collect adds the series of all proxies and services to a scrape.
 func (t *traffic) collect(s *prom.Scrape) {
-	t.plane.Collect(func(id int, labels []mesh.Label, value float64) {
-		s.Add(id, value, func() []prom.Label {
-			converted := make([]prom.Label, len(labels))
-			for i, l := range labels {
-				converted[i] = prom.Label{Name: l.Name, Value: l.Value}
-			}
-			return converted
-		})
+	t.plane.Collect(func(series mesh.Series, value float64) {
+		id := series.ID()
+		if !s.Knows(id) {
+			s.Define(id, meshSeries{series})
+		}
+		s.Add(id, value)
 	})
+}
+
+// meshSeries is a series of a proxy or of a service. It implements [prom.Series].
+type meshSeries struct{ mesh.Series }
+
+// Labels implements [prom.Series].
+func (s meshSeries) Labels() []prom.Label {
+	labels := s.Series.Labels()
+	converted := make([]prom.Label, len(labels))
+	for i, l := range labels {
+		converted[i] = prom.Label{Name: l.Name, Value: l.Value}
+	}
+	return converted
 }
 
 // policies are the Linkerd policies in force.

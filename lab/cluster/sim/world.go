@@ -56,10 +56,7 @@ type world struct {
 }
 
 func newWorld(net *network.Network, spec cluster.RunSpec, log *event.Recorder, c *clock) (*world, error) {
-	db, err := prom.Open(time.Now())
-	if err != nil {
-		return nil, err
-	}
+	db := prom.Open()
 	plane, models, err := newPlane(spec)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

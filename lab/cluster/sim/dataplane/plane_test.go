@@ -105,7 +105,7 @@ func run(t *testing.T, step time.Duration, change func(*loadgen.Workload, *datap
 		write(t, &out, s.Cells())
 	}
 	write(t, &out, s.Totals())
-	s.Collect(func(id int, labels []mesh.Label, v float64) { fmt.Fprintln(&out, id, labels, v) })
+	s.Collect(func(series mesh.Series, v float64) { fmt.Fprintln(&out, series.ID(), series.Labels(), v) })
 	write(t, &out, s.Recent(10*time.Second))
 	return out.Bytes()
 }

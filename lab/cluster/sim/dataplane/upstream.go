@@ -224,8 +224,5 @@ func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
 }
 
 // Collect calls each for every series that a scrape would find now: those of the proxies and those
-// of the demo services. An id identifies one series for the whole run. Labels start with __name__
-// and must not be changed.
-func (p *Plane) Collect(each func(id int, labels []mesh.Label, value float64)) {
-	p.registry.Collect(p.now, each)
-}
+// of the demo services.
+func (p *Plane) Collect(each func(s mesh.Series, value float64)) { p.registry.Each(p.now, each) }

@@ -1,25 +1,20 @@
-// Package prom is an in-memory Prometheus: the head block of the real time series database and the
-// real PromQL engine, without a server, network scraping or a write-ahead log. The caller supplies
-// the time.
+// Package prom is an in-memory Prometheus: the real PromQL engine over the samples of a run, without
+// a server and network scraping. The caller supplies the time.
 package prom
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb"
 )
 
 // ScrapeInterval is that of Linkerd's viz extension (linkerd2,
@@ -38,56 +33,34 @@ const (
 	// lookback is Prometheus' default: how long the last sample of a series that is not marked
 	// stale counts as current.
 	lookback = 5 * time.Minute
-	// chunkRange keeps the whole run in the head; no block is ever cut.
-	chunkRange = 48 * time.Hour
-	// stripeSize is that of the series hash map. The default of 16384 costs megabytes per run.
-	stripeSize = 64
 )
 
-// DB is a Prometheus. Its methods are safe for concurrent use, except for [DB.Scrape].
+// DB is a Prometheus. Its methods are safe for concurrent use.
 type DB struct {
-	head           *tsdb.Head
-	engine         *promql.Engine
-	dir            string
-	series         []*scrapedSeries          // indexed by the caller's number
-	registrySeries map[string]*scrapedSeries // series of registries, by name and labels
-	round          int
-	samplesRead    atomic.Int64 // by all queries
-}
+	engine      *promql.Engine
+	samplesRead atomic.Int64 // by all queries
 
-// scrapedSeries is a series that occurred in a scrape.
-type scrapedSeries struct {
-	ref   storage.SeriesRef
-	lset  labels.Labels
-	round int
+	mu             sync.Mutex
+	store          store
+	series         []*series          // indexed by the caller's number
+	registrySeries map[string]*series // series of registries, by name and labels
 }
 
 // Label is a name and a value.
 type Label struct{ Name, Value string }
 
+// Series describes a series.
+type Series interface {
+	// Name returns the label __name__, Labels all labels, in any order. No other series has the same.
+	Name() string
+	Labels() []Label
+}
+
 // Source adds its current samples to a scrape.
 type Source func(*Scrape)
 
-// Open returns an empty database. start is the earliest time of a sample.
-func Open(start time.Time) (*DB, error) {
-	// Without a write-ahead log the head writes nothing until a chunk is full, but it requires a
-	// directory.
-	dir, err := os.MkdirTemp("", "coalmine-tsdb-")
-	if err != nil {
-		return nil, fmt.Errorf("prometheus: %w", err)
-	}
-	o := tsdb.DefaultHeadOptions()
-	o.ChunkDirRoot = dir
-	o.ChunkRange = chunkRange.Milliseconds()
-	o.StripeSize = stripeSize
-	o.IsolationDisabled = true // there is one writer, and it never writes during a query
-	head, err := tsdb.NewHead(nil, nil, nil, nil, o, nil)
-	if err == nil {
-		err = head.Init(start.Add(-time.Hour).UnixMilli())
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prometheus: %w", err), os.RemoveAll(dir))
-	}
+// Open returns an empty database.
+func Open() *DB {
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: maxSamples,
 		// In virtual time an engine never times out. What limits it are maxSamples and the
@@ -101,75 +74,51 @@ func Open(start time.Time) (*DB, error) {
 		// viz extension (prometheus.yaml). The engine panics without this function.
 		NoStepSubqueryIntervalFn: func(int64) int64 { return ScrapeInterval.Milliseconds() },
 	})
-	return &DB{head: head, engine: engine, dir: dir, registrySeries: map[string]*scrapedSeries{}}, nil
+	return &DB{engine: engine, store: store{byName: map[string][]*series{}}, registrySeries: map[string]*series{}}
 }
 
 // Close releases all resources.
-func (db *DB) Close() error {
-	return errors.Join(db.engine.Close(), db.head.Close(), os.RemoveAll(db.dir))
-}
+func (db *DB) Close() error { return db.engine.Close() }
 
 // Scrape is a scrape in progress.
 type Scrape struct {
 	db   *DB
-	app  storage.Appender
-	at   int64 // milliseconds
 	errs []error
 }
 
-// Add adds a sample of a series. number is small and identifies the series in every scrape. labels
-// returns the series' labels, with __name__ and in any order; it is called only the first time.
-func (s *Scrape) Add(number int, value float64, labels func() []Label) {
+// Knows reports whether a series was defined. Its number is small and identifies it in every scrape.
+func (s *Scrape) Knows(number int) bool {
+	return number < len(s.db.series) && s.db.series[number] != nil
+}
+
+// Define defines a series, whose first sample follows.
+func (s *Scrape) Define(number int, x Series) {
 	for number >= len(s.db.series) {
 		s.db.series = append(s.db.series, nil)
 	}
-	t := s.db.series[number]
-	if t == nil {
-		t = &scrapedSeries{lset: toLabels(labels())}
-		s.db.series[number] = t
-	}
-	s.append(t, value)
+	s.db.series[number] = s.db.store.add(x)
 }
 
-func (s *Scrape) append(t *scrapedSeries, value float64) {
-	t.round = s.db.round
-	ref, err := s.app.Append(t.ref, t.lset, s.at, value)
-	t.ref = ref
-	if err != nil {
-		s.errs = append(s.errs, err)
-	}
-}
+// Add adds a sample of a series that was defined, one for each scrape.
+func (s *Scrape) Add(number int, value float64) { s.db.store.sample(s.db.series[number], value) }
 
 // Scrape takes one sample of every series of the sources. Series that were in the last scrape and
-// are not in this one are marked stale, as Prometheus does (documentation, querying basics,
-// staleness).
+// are not in this one are marked stale.
 func (db *DB) Scrape(at time.Time, sources ...Source) error {
-	db.round++
-	s := &Scrape{db: db, app: db.head.Appender(context.Background()), at: at.UnixMilli()}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.store.begin(at.UnixMilli()); err != nil {
+		return fmt.Errorf("prometheus: %w", err)
+	}
+	s := &Scrape{db: db}
 	for _, source := range sources {
 		source(s)
 	}
-	s.markStale()
+	db.store.end()
 	if len(s.errs) > 0 {
-		return errors.Join(fmt.Errorf("prometheus: scrape at %v: %w", at, errors.Join(s.errs...)), s.app.Rollback())
+		return fmt.Errorf("prometheus: scrape at %v: %w", at, errors.Join(s.errs...))
 	}
-	return s.app.Commit()
-}
-
-func (s *Scrape) markStale() {
-	stale := math.Float64frombits(value.StaleNaN)
-	mark := func(t *scrapedSeries) {
-		if t != nil && t.round == s.db.round-1 {
-			s.append(t, stale)
-			t.round = 0
-		}
-	}
-	for _, t := range s.db.series {
-		mark(t)
-	}
-	for _, t := range s.db.registrySeries {
-		mark(t)
-	}
+	return nil
 }
 
 func toLabels(ls []Label) labels.Labels {
@@ -194,9 +143,8 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (v promql.
 	if db.samplesRead.Load() > QueryBudget {
 		return nil, ErrQueryBudget
 	}
-	queryable := storage.QueryableFunc(func(mint, maxt int64) (storage.Querier, error) {
-		return tsdb.NewBlockQuerier(tsdb.NewRangeHead(db.head, mint, maxt), mint, maxt)
-	})
+	db.mu.Lock()
+	defer db.mu.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			v, err = nil, fmt.Errorf("prometheus: the engine panicked: %v", r)
@@ -210,7 +158,7 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (v promql.
 	if err != nil {
 		return nil, err
 	}
-	q, err := db.engine.NewInstantQuery(ctx, queryable, nil, promQL, at)
+	q, err := db.engine.NewInstantQuery(ctx, &db.store, nil, promQL, at)
 	if err != nil {
 		return nil, err
 	}
@@ -252,11 +200,17 @@ func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float
 	key := name + labelKey(m)
 	t := s.db.registrySeries[key]
 	if t == nil {
-		t = &scrapedSeries{lset: toLabels(metricLabels(name, m, added))}
+		t = s.db.store.add(registrySeries(metricLabels(name, m, added)))
 		s.db.registrySeries[key] = t
 	}
-	s.append(t, value)
+	s.db.store.sample(t, value)
 }
+
+// registrySeries are the labels of a series of a registry, __name__ first. It implements [Series].
+type registrySeries []Label
+
+func (s registrySeries) Name() string    { return s[0].Value }
+func (s registrySeries) Labels() []Label { return s }
 
 func scalarValue(m *dto.Metric) (float64, bool) {
 	switch {

@@ -18,10 +18,7 @@ var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func open(t *testing.T) *prom.DB {
 	t.Helper()
-	db, err := prom.Open(start)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := prom.Open()
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
@@ -30,15 +27,33 @@ func open(t *testing.T) *prom.DB {
 	return db
 }
 
+// labelled is a series with a name and labels.
+type labelled struct {
+	name   string
+	labels []prom.Label
+}
+
+func (s labelled) Name() string { return s.name }
+
+func (s labelled) Labels() []prom.Label {
+	return append([]prom.Label{{Name: "__name__", Value: s.name}}, s.labels...)
+}
+
 // counter returns a source of one series, which disappears when its value is negative.
 func counter(name string, v *float64, ls ...prom.Label) prom.Source {
 	return func(s *prom.Scrape) {
 		if *v >= 0 {
-			s.Add(int(name[0]), *v, func() []prom.Label {
-				return append([]prom.Label{{Name: "__name__", Value: name}}, ls...)
-			})
+			sample(s, int(name[0]), *v, labelled{name, ls})
 		}
 	}
+}
+
+// sample adds a sample of a series, which it defines if necessary.
+func sample(s *prom.Scrape, number int, v float64, x labelled) {
+	if !s.Knows(number) {
+		s.Define(number, x)
+	}
+	s.Add(number, v)
 }
 
 func value(t *testing.T, db *prom.DB, q string, at time.Time) float64 {
