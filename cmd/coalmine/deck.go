@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"coalmine/lab/event"
+	"coalmine/lab/input"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/trial"
@@ -164,7 +165,7 @@ func (f watchFlags) columnsAndLines() (w, h int) {
 
 // writeCast writes a recording of the deck.
 func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
-	file, err := os.Create(env.path(f.cast))
+	file, err := input.CreateFile(env.path(f.cast))
 	if err != nil {
 		return invalid("name a file that can be written", "%w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"path/filepath"
@@ -26,20 +27,22 @@ func newEvidenceCommand(env *Env) *cobra.Command {
 		Example: `coalmine evidence runs/full-rollout-1
 coalmine evidence runs/full-rollout-1 --sign key.pem -o package`,
 		Args: exactly("RUNDIR"),
-		RunE: func(_ *cobra.Command, args []string) error { return env.writeEvidence(args[0], output, key) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return env.writeEvidence(cmd.Context(), args[0], output, key)
+		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write into `DIR` instead of RUNDIR/evidence")
 	cmd.Flags().StringVar(&key, "sign", "", "sign the digests with the Ed25519 key in `FILE` (PKCS#8, PEM)")
 	return cmd
 }
 
-func (env *Env) writeEvidence(dir, output, keyFile string) error {
+func (env *Env) writeEvidence(ctx context.Context, dir, output, keyFile string) error {
 	if err := env.limitReader(false); err != nil {
 		return err
 	}
 	var key ed25519.PrivateKey
 	if keyFile != "" {
-		k, err := evidence.ReadKey(env.path(keyFile))
+		k, err := evidence.ReadKey(ctx, env.path(keyFile))
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 	"coalmine/lab/grade/export"
 	"coalmine/lab/grade/overview"
 	"coalmine/lab/grade/submission"
+	"coalmine/lab/input"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/verdict/score"
 )
@@ -130,7 +131,7 @@ func (env *Env) grade(ctx context.Context, args []string, f gradeFlags) error {
 	if err != nil {
 		return err
 	}
-	if _, err := env.filledGradebooks(nil, f.gradebookFlags); err != nil {
+	if _, err := env.filledGradebooks(ctx, nil, f.gradebookFlags); err != nil {
 		return err // before anything is played
 	}
 	if o.Remote, err = env.gradeRemote(ctx, f.remoteFlags); err != nil {
@@ -146,7 +147,7 @@ func (env *Env) grade(ctx context.Context, args []string, f gradeFlags) error {
 	if err := writeGrades(o.Out, g); err != nil {
 		return err
 	}
-	if err := env.fillGradebooks(g, o.Out, f.gradebookFlags); err != nil {
+	if err := env.fillGradebooks(ctx, g, o.Out, f.gradebookFlags); err != nil {
 		return err
 	}
 	return env.printGrades(g, f.output)
@@ -161,8 +162,14 @@ func writeGrades(dir string, g *grade.Grading) error {
 	return errors.Join(g.Write(dir), export.Write(dir, g), os.WriteFile(filepath.Join(dir, "index.html"), page, 0o644))
 }
 
+// Limits of the files of a grading.
+const (
+	maxSeedFile  = 1 << 20
+	maxGradebook = 64 << 20
+)
+
 func (env *Env) gradeOptions(ctx context.Context, args []string, f gradeFlags) (grade.Options, error) {
-	data, err := os.ReadFile(env.path(f.seedFile))
+	data, err := input.ReadFile(ctx, env.path(f.seedFile), maxSeedFile)
 	if err != nil {
 		return grade.Options{}, invalid("make one with: head -c 32 /dev/urandom | base64 > seeds", "%w", err)
 	}

@@ -1,15 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/grade"
 	"coalmine/lab/grade/bundle"
+	"coalmine/lab/input"
 )
 
 // gradeBundleFlags are the options of grade bundle.
@@ -39,7 +40,7 @@ coalmine grade bundle --for github-action -s ./exam -o repository`,
 			if err := f.check(); err != nil {
 				return usage(cmd, err)
 			}
-			return env.gradeBundle(f)
+			return env.gradeBundle(cmd.Context(), f)
 		},
 	}
 	flags := cmd.Flags()
@@ -73,7 +74,7 @@ func (f gradeBundleFlags) check() error {
 	return nil
 }
 
-func (env *Env) gradeBundle(f gradeBundleFlags) (err error) {
+func (env *Env) gradeBundle(ctx context.Context, f gradeBundleFlags) (err error) {
 	o := bundle.Options{For: f.platform, Seeds: f.seeds, Practice: f.practice, Program: env.path(f.program),
 		Out: env.path(f.output)}
 	if f.program == "" {
@@ -82,7 +83,7 @@ func (env *Env) gradeBundle(f gradeBundleFlags) (err error) {
 		}
 	}
 	if f.seedFile != "" {
-		if o.SeedFile, err = os.ReadFile(env.path(f.seedFile)); err != nil {
+		if o.SeedFile, err = input.ReadFile(ctx, env.path(f.seedFile), maxSeedFile); err != nil {
 			return invalid("make one with: head -c 32 /dev/urandom | base64 > seeds", "%w", err)
 		}
 		if _, err := grade.NewKey(o.SeedFile); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"coalmine/lab/grade"
 	"coalmine/lab/grade/gradebook"
+	"coalmine/lab/input"
 )
 
 // gradebookFlags say into which exported gradebooks the grades go.
@@ -39,7 +41,7 @@ func (f gradebookFlags) check() error {
 }
 
 // fillGradebooks writes copies of the gradebooks with the grades.
-func (env *Env) fillGradebooks(g *grade.Grading, dir string, f gradebookFlags) error {
+func (env *Env) fillGradebooks(ctx context.Context, g *grade.Grading, dir string, f gradebookFlags) error {
 	var grades []gradebook.Grade
 	for _, l := range g.Learners {
 		entry := gradebook.Grade{Learner: l.Learner, FullName: l.FullName, CanvasID: l.CanvasID, Max: l.Max}
@@ -49,7 +51,7 @@ func (env *Env) fillGradebooks(g *grade.Grading, dir string, f gradebookFlags) e
 		}
 		grades = append(grades, entry)
 	}
-	books, err := env.filledGradebooks(grades, f)
+	books, err := env.filledGradebooks(ctx, grades, f)
 	if err != nil {
 		return err
 	}
@@ -70,7 +72,8 @@ type filledGradebook struct {
 }
 
 // filledGradebooks fills the gradebooks. Without grades it only checks that they can be filled.
-func (env *Env) filledGradebooks(grades []gradebook.Grade, f gradebookFlags) ([]filledGradebook, error) {
+func (env *Env) filledGradebooks(ctx context.Context, grades []gradebook.Grade,
+	f gradebookFlags) ([]filledGradebook, error) {
 	var books []filledGradebook
 	for _, b := range []struct {
 		file, name string
@@ -79,7 +82,7 @@ func (env *Env) filledGradebooks(grades []gradebook.Grade, f gradebookFlags) ([]
 		if b.file == "" {
 			continue
 		}
-		book, err := os.ReadFile(env.path(b.file))
+		book, err := input.ReadFile(ctx, env.path(b.file), maxGradebook)
 		if err != nil {
 			return nil, invalid("name a gradebook that was exported as CSV", "%w", err)
 		}

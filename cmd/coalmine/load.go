@@ -116,7 +116,7 @@ func (env *Env) load(ctx context.Context, name string, f loadFlags, format loadr
 	defer stop()
 	f.Target.Abort = abort
 	name = env.shelves().Find(name)
-	test, err := interruptible(ctx, func() (*loadtest.Test, error) { return loadtest.New(name, f.Options) })
+	test, err := interruptible(ctx, func() (*loadtest.Test, error) { return loadtest.New(ctx, name, f.Options) })
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/input"
 	"coalmine/lab/loadtest"
 	loadreport "coalmine/lab/report/load"
 	"coalmine/lab/verdict/objective"
@@ -54,7 +54,7 @@ func (env *Env) mergeLoads(ctx context.Context, names []string, o loadtest.Optio
 	}
 	var documents []results.Document
 	for _, name := range names {
-		d, err := interruptible(ctx, func() (results.Document, error) { return env.readResults(name) })
+		d, err := interruptible(ctx, func() (results.Document, error) { return env.readResults(ctx, name) })
 		if ctx.Err() != nil {
 			return err
 		}
@@ -101,8 +101,8 @@ func parseObjectives(texts []string, merged *results.Results) ([]objective.Objec
 	return parsed, nil
 }
 
-func (env *Env) readResults(name string) (results.Document, error) {
-	f, err := os.Open(env.path(name))
+func (env *Env) readResults(ctx context.Context, name string) (results.Document, error) {
+	f, err := input.OpenFile(ctx, env.path(name))
 	if err != nil {
 		return results.Document{}, err
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/input"
 )
 
 // Input is what guardrails are parsed from.
@@ -239,7 +241,7 @@ func (w *walker) readFile(name string) error {
 // Errors. It opens the file without blocking and checks it again: since it was listed, it may have
 // grown or been replaced by a pipe.
 func ReadRegular(root *os.Root, name string) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
+	f, err := root.OpenFile(name, os.O_RDONLY|input.NonBlocking, 0)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", name, err)
 	}

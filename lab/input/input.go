@@ -1,5 +1,5 @@
-// Package input marks errors that the user's input causes, so that the command exits with the
-// code for invalid input and can say what to do.
+// Package input opens the files that the user names, and marks errors that the user's input causes,
+// so that the command exits with the code for invalid input and can say what to do.
 package input
 
 import "fmt"

@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
-	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -71,7 +68,7 @@ func (o Options) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	if o.Target.CA == "" {
 		return c, nil
 	}
-	data, err := readPEM(ctx, o.path(o.Target.CA))
+	data, err := input.ReadFile(ctx, o.path(o.Target.CA), maxPEM)
 	if err != nil {
 		return nil, input.New("", "--ca: %w", err)
 	}
@@ -83,11 +80,11 @@ func (o Options) tlsConfig(ctx context.Context) (*tls.Config, error) {
 }
 
 func loadPair(ctx context.Context, certName, keyName string) (tls.Certificate, error) {
-	cert, err := readPEM(ctx, certName)
+	cert, err := input.ReadFile(ctx, certName, maxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	key, err := readPEM(ctx, keyName)
+	key, err := input.ReadFile(ctx, keyName, maxPEM)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -96,17 +93,3 @@ func loadPair(ctx context.Context, certName, keyName string) (tls.Certificate, e
 
 // maxPEM limits the size of a file with certificates. That of all public authorities has a quarter.
 const maxPEM = 1 << 20
-
-// readPEM reads a file, or a pipe, until ctx ends.
-func readPEM(ctx context.Context, name string) ([]byte, error) {
-	f, err := openWaiting(ctx, name, os.O_RDONLY)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err == nil && len(data) > maxPEM {
-		err = fmt.Errorf("%s: is over %d KiB", name, maxPEM>>10)
-	}
-	return data, err
-}

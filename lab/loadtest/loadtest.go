@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,9 +26,9 @@ type Test struct {
 
 // New makes the plan of a scenario, a workload of the library or a workload file. The name may
 // be a URL, or empty if the options name an access log or a URL. Errors of the user's input are of
-// type [input.Error].
-func New(name string, o Options) (*Test, error) {
-	src, o, err := openSource(name, o)
+// type [input.Error]. Pipes are read until ctx ends.
+func New(ctx context.Context, name string, o Options) (*Test, error) {
+	src, o, err := openSource(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

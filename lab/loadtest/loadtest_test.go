@@ -44,7 +44,7 @@ func options(t *testing.T) loadtest.Options {
 
 func newTest(t *testing.T, name string, o loadtest.Options) *loadtest.Test {
 	t.Helper()
-	test, err := loadtest.New(name, o)
+	test, err := loadtest.New(t.Context(), name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestNewRejects(t *testing.T) {
 	} {
 		o := options(t)
 		c.change(&o)
-		_, err := loadtest.New(c.source, o)
+		_, err := loadtest.New(t.Context(), c.source, o)
 		var input *input.Error
 		if !errors.As(err, &input) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
@@ -406,7 +406,8 @@ func TestWarmUp(t *testing.T) {
 		t.Errorf("messages %q", messages.String())
 	}
 	o.WarmUp = 2 * time.Second
-	if _, err := loadtest.New("hidden-segment", o); err == nil || !strings.Contains(err.Error(), "--warm-up") {
+	_, err = loadtest.New(t.Context(), "hidden-segment", o)
+	if err == nil || !strings.Contains(err.Error(), "--warm-up") {
 		t.Errorf("error %v for a test that is all warm-up", err)
 	}
 }

@@ -2,11 +2,9 @@ package loadtest
 
 import (
 	"cmp"
-	"fmt"
-	"io"
+	"context"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"coalmine/lab/input"
@@ -27,7 +25,7 @@ func IsURL(name string) bool {
 
 // quick returns the options and the source of a test that sends one kind of request to a URL: the
 // argument in place of a workload, or the target.
-func (o Options) quick(name string) (Options, *source, error) {
+func (o Options) quick(ctx context.Context, name string) (Options, *source, error) {
 	if name == "" && len(o.Target.URLs) == 1 {
 		name = o.Target.URLs[0]
 	} else if len(o.Target.URLs) > 0 {
@@ -47,7 +45,7 @@ func (o Options) quick(name string) (Options, *source, error) {
 	if strings.Contains(name, userPlaceholder) {
 		path = strings.ReplaceAll(path, url.PathEscape(userPlaceholder), userPlaceholder)
 	}
-	body, err := o.quickBody()
+	body, err := o.quickBody(ctx)
 	if err != nil {
 		return o, nil, err
 	}
@@ -71,10 +69,10 @@ const (
 const maxBodyFile = 1 << 20
 
 // quickBody returns the body that the options name.
-func (o Options) quickBody() (string, error) {
+func (o Options) quickBody(ctx context.Context) (string, error) {
 	body := o.Plan.Body
 	if name, ok := strings.CutPrefix(body, "@"); ok {
-		data, err := readAtMost(o.path(name), maxBodyFile)
+		data, err := input.ReadFile(ctx, o.path(name), maxBodyFile)
 		if err != nil {
 			return "", input.New("name a file of at most 1 MiB, or write the body itself", "--body: %w", err)
 		}
@@ -85,18 +83,4 @@ func (o Options) quickBody() (string, error) {
 			"in place of a workload has no items")
 	}
 	return body, nil
-}
-
-// readAtMost reads a file that is not larger than a limit.
-func readAtMost(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes", path, limit)
-	}
-	return data, err
 }

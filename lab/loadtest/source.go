@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -36,7 +37,7 @@ type source struct {
 }
 
 // openSource finds the source of a name and applies the options, which it completes.
-func openSource(name string, o Options) (s *source, full Options, err error) {
+func openSource(ctx context.Context, name string, o Options) (s *source, full Options, err error) {
 	switch {
 	case o.Plan.Targets != "" && (name != "" || o.Plan.Replay != "" || len(o.Target.URLs) > 0):
 		return nil, o, input.New("remove one of them", "--targets says what is requested and where, so it cannot be "+
@@ -44,39 +45,39 @@ func openSource(name string, o Options) (s *source, full Options, err error) {
 	case o.Plan.Targets != "" && (o.Plan.Method != "" || o.Plan.Body != ""):
 		return nil, o, input.New("write them into the file", "--targets cannot be combined with --method and --body")
 	case o.Plan.Targets != "":
-		o, s, err = o.fromTargets()
+		o, s, err = o.fromTargets(ctx)
 	case IsURL(name) && o.Plan.Replay != "":
 		return nil, o, input.New("write --target URL", "a log is replayed to a target")
 	case IsURL(name) || name == "" && o.Plan.Replay == "":
-		o, s, err = o.quick(name)
+		o, s, err = o.quick(ctx, name)
 	case o.Plan.Method != "":
 		return nil, o, input.New("remove it, or name a URL", "--method is for a URL in place of a workload")
 	case o.Plan.Body != "":
 		return nil, o, input.New("remove it, or set the body of a route in the workload", "--body is for a URL in "+
 			"place of a workload")
 	default:
-		s, err = findSource(name, o)
+		s, err = findSource(ctx, name, o)
 	}
 	if err != nil {
 		return nil, o, err
 	}
-	if err := s.applyWeights(o); err != nil {
+	if err := s.applyWeights(ctx, o); err != nil {
 		return nil, o, err
 	}
 	return s, o, s.apply(o.Plan)
 }
 
 // findSource looks for a file, then for a workload, then for a scenario.
-func findSource(name string, o Options) (*source, error) {
+func findSource(ctx context.Context, name string, o Options) (*source, error) {
 	if o.Plan.Replay != "" {
-		return replaySource(name, o)
+		return replaySource(ctx, name, o)
 	}
 	path := o.path(name)
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		if filepath.Base(path) == scenario.FileScenario {
 			return scenarioSource(o.Dir, filepath.Dir(name))
 		}
-		return workloadSource(scenario.OpenWorkload(path))
+		return workloadSource(scenario.OpenWorkload(ctx, path))
 	}
 	w, err := scenario.NamedWorkload(name)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -110,8 +111,9 @@ func workloadSource(w *scenario.Workload, err error) (*source, error) {
 
 // replaySource takes the requests from a log. Routes and cohorts are those of a named workload, or
 // are derived from the log.
-func replaySource(name string, o Options) (*source, error) {
-	fromLog, err := workloadSource(scenario.WorkloadFromLog(o.path(o.Plan.Replay), o.Plan.LogFormat, o.Plan.Speed))
+func replaySource(ctx context.Context, name string, o Options) (*source, error) {
+	fromLog, err := workloadSource(scenario.WorkloadFromLog(ctx, o.path(o.Plan.Replay), o.Plan.LogFormat,
+		o.Plan.Speed))
 	if err != nil {
 		return nil, input.New("name an access log in the common, combined or JSON format, or of Envoy, Istio or an ALB",
 			"--replay: %w", err)
@@ -120,7 +122,7 @@ func replaySource(name string, o Options) (*source, error) {
 		return fromLog, nil
 	}
 	o.Plan.Replay = ""
-	s, err := findSource(name, o)
+	s, err := findSource(ctx, name, o)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package loadtest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -31,13 +32,13 @@ type targetFile struct {
 
 // fromTargets returns the options and the source of a test that requests the targets of a file, each
 // as often as it is listed.
-func (o Options) fromTargets() (Options, *source, error) {
-	data, err := readAtMost(o.path(o.Plan.Targets), maxTargetFile)
+func (o Options) fromTargets(ctx context.Context) (Options, *source, error) {
+	data, err := input.ReadFile(ctx, o.path(o.Plan.Targets), maxTargetFile)
 	if err != nil {
 		return o, nil, input.New("name a file with targets in vegeta's http or json format", "--targets: %w", err)
 	}
 	f := &targetFile{name: o.Plan.Targets, weights: map[string]float64{},
-		body: func(path string) ([]byte, error) { return readAtMost(o.path(path), maxBodyFile) }}
+		body: func(path string) ([]byte, error) { return input.ReadFile(ctx, o.path(path), maxBodyFile) }}
 	read := f.readHTTP
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 		read = f.readJSON

@@ -71,7 +71,7 @@ func TestTargetsAreRejectedByLine(t *testing.T) {
 		`{"method":"GET","url":"http://h"}` + "\n" + `{"method":"GET"}`: `targets:2: "" is not a URL`,
 		`{"method":"","url":"http://h"}`:                                `targets:1: "" is not a method`,
 	} {
-		_, err := loadtest.New("", withTargets(t, text))
+		_, err := loadtest.New(t.Context(), "", withTargets(t, text))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)
 		}

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,7 @@ const weightsHint = "write CSV with the columns route and weight, and cohort if 
 	`{"catalogue": 6, "checkout": 1}`
 
 // applyWeights replaces the mix of cohorts by the weights of a file.
-func (s *source) applyWeights(o Options) error {
+func (s *source) applyWeights(ctx context.Context, o Options) error {
 	name := o.Plan.Weights
 	if name == "" {
 		return nil
@@ -44,7 +45,7 @@ func (s *source) applyWeights(o Options) error {
 	if s.workload.Replay != nil {
 		return input.New("remove it", "--weights does not apply to a replayed log, which has its own requests")
 	}
-	data, err := readAtMost(o.path(name), maxWeightFile)
+	data, err := input.ReadFile(ctx, o.path(name), maxWeightFile)
 	if err != nil {
 		return input.New(weightsHint, "--weights: %w", err)
 	}

@@ -72,7 +72,7 @@ func TestWeights(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := weighed()
-		err := s.applyWeights(Options{Dir: dir, Plan: PlanOptions{Weights: "w"}})
+		err := s.applyWeights(t.Context(), Options{Dir: dir, Plan: PlanOptions{Weights: "w"}})
 		if c.want == nil {
 			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\x1b") {
 				t.Errorf("%s: error %v, want one with %q", name, err, c.says)
@@ -98,7 +98,7 @@ func TestWeights(t *testing.T) {
 func TestWeightsOfALog(t *testing.T) {
 	s := weighed()
 	s.workload.Replay = &loadgen.Replay{}
-	err := s.applyWeights(Options{Plan: PlanOptions{Weights: "w"}})
+	err := s.applyWeights(t.Context(), Options{Plan: PlanOptions{Weights: "w"}})
 	if err == nil || !strings.Contains(err.Error(), "does not apply to a replayed log") {
 		t.Error(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"coalmine/lab/input"
 )
 
 // Limits of what is read: an untrusted scenario must not exhaust memory.
@@ -46,7 +48,7 @@ type Folder struct {
 // OpenFolder opens a scenario's folder on disk. What is read from it is limited in size, and links
 // cannot lead out of it. The caller must close it.
 func OpenFolder(dir string) (*Folder, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := input.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open scenario: %w", err)
 	}
@@ -143,7 +145,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is not a regular file", name)
+		return nil, Problems{{File: name, Message: "is not a regular file"}}
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -155,7 +157,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("%s: is over %d KiB", name, limit>>10)
+		return nil, Problems{{File: name, Message: fmt.Sprintf("is over %d KiB", limit>>10)}}
 	}
 	return data, nil
 }

@@ -2,14 +2,15 @@ package scenario
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"coalmine/lab/input"
 	"coalmine/loadgen"
 	"coalmine/loadgen/accesslog"
 )
@@ -20,8 +21,8 @@ import (
 // Its routes are the most frequent pairs of method and path. A number, a UUID or a long hexadecimal
 // number in a path becomes {item}; a path with two of them becomes a prefix route. Its cohorts are
 // bots, mobile and web, distinguished by user agent.
-func WorkloadFromLog(name, format string, speed float64) (*Workload, error) {
-	f, err := os.Open(name)
+func WorkloadFromLog(ctx context.Context, name, format string, speed float64) (*Workload, error) {
+	f, err := input.OpenFile(ctx, name)
 	if err != nil {
 		return nil, err
 	}

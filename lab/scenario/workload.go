@@ -1,14 +1,15 @@
 package scenario
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"coalmine/lab/input"
 	"coalmine/lab/scenario/v1alpha1"
 	"coalmine/lab/service"
 	"coalmine/loadgen"
@@ -57,12 +58,12 @@ func NamedWorkload(name string) (*Workload, error) {
 
 // OpenWorkload reads and validates a workload file, and the access log that it replays, whose path
 // is relative to the file. If the file or the log is invalid, the error is of type [Problems].
-func OpenWorkload(name string) (*Workload, error) {
+func OpenWorkload(ctx context.Context, name string) (*Workload, error) {
 	w, err := loadWorkload(filepath.Base(name), func(file string) (fs.File, error) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(filepath.Dir(name), file)
 		}
-		return os.Open(file)
+		return input.OpenFile(ctx, file)
 	})
 	var problems Problems
 	if errors.As(err, &problems) {

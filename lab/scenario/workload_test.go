@@ -137,14 +137,14 @@ func TestUnknownWorkload(t *testing.T) {
 }
 
 func TestOpenWorkload(t *testing.T) {
-	w, err := OpenWorkload(workloadFile(t, visits, ""))
+	w, err := OpenWorkload(t.Context(), workloadFile(t, visits, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if w.Name != "visits" || w.Traffic.Rate.Constant != 10 || len(w.Objectives) != 1 {
 		t.Errorf("the workload is %+v", w)
 	}
-	w, err = OpenWorkload(workloadFile(t, replayed, accessLog))
+	w, err = OpenWorkload(t.Context(), workloadFile(t, replayed, accessLog))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestWorkloadLogPaths(t *testing.T) {
 	}
 	for _, log := range []string{elsewhere, up, "link.log", "./link.log"} {
 		write(t, file, []byte(strings.Replace(replayed, "logs/access.log", log, 1)))
-		if w, err := OpenWorkload(file); err != nil || len(w.Traffic.Replay.Lines) != 3 {
+		if w, err := OpenWorkload(t.Context(), file); err != nil || len(w.Traffic.Replay.Lines) != 3 {
 			t.Errorf("log %s: error %v", log, err)
 		}
 	}
@@ -223,7 +223,7 @@ func TestWorkloadFindings(t *testing.T) {
 		{visits, "success: 99", "success: 0", "my.yaml:11: spec.objectives[0].success: is 0"},
 		{replayed, "log: logs/access.log", "log: logs/acess.log",
 			`my.yaml:5: spec.replay.log: there is no file "logs/acess.log": name an access log, relative to this file`},
-		{replayed, "log: logs/access.log", "log: logs", "my.yaml:5: spec.replay.log: logs: cannot read the log: "},
+		{replayed, "log: logs/access.log", "log: logs", "my.yaml:5: spec.replay.log: logs cannot be read: "},
 		{replayed, "log: logs/access.log", "log: my.yaml", "my.yaml:5: spec.replay.log: my.yaml: no line of the log " +
 			"can be parsed; line 1: is not in a known format"},
 		{replayed, "log: logs/access.log", "log: logs/access.log, format: json",
@@ -241,7 +241,7 @@ func TestWorkloadFindings(t *testing.T) {
 			t.Fatalf("%q is not in the workload", test.old)
 		}
 		name := workloadFile(t, strings.Replace(test.text, test.old, test.new, 1), accessLog)
-		w, err := OpenWorkload(name)
+		w, err := OpenWorkload(t.Context(), name)
 		var problems Problems
 		if !errors.As(err, &problems) || w != nil {
 			t.Errorf("%q: workload %v, error %v, want problems", test.new, w, err)
@@ -259,11 +259,11 @@ func TestWorkloadFindings(t *testing.T) {
 }
 
 func TestOpenWorkloadErrors(t *testing.T) {
-	if _, err := OpenWorkload(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenWorkload(t.Context(), filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: error %v", err)
 	}
 	name := workloadFile(t, strings.Repeat(accessLog, 10_000), "")
-	if _, err := OpenWorkload(name); err == nil || !strings.Contains(err.Error(),
+	if _, err := OpenWorkload(t.Context(), name); err == nil || !strings.Contains(err.Error(),
 		"is over 1024 KiB: a workload names its access log") {
 		t.Errorf("a log instead of a workload: error %v", err)
 	}
@@ -298,7 +298,7 @@ func TestLongPathInLog(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a.log")
 	long := "/" + strings.Repeat("a", 1500)
 	write(t, name, []byte(lineOf(1, "GET", "/a", "x")+lineOf(2, "GET", long, "x")))
-	w, err := WorkloadFromLog(name, "", 1)
+	w, err := WorkloadFromLog(t.Context(), name, "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +325,7 @@ func TestWorkloadFromLog(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "Shop_access.log.1")
 	write(t, name, []byte(log.String()+"broken\n"))
-	w, err := WorkloadFromLog(name, "", 4)
+	w, err := WorkloadFromLog(t.Context(), name, "", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +366,7 @@ func TestWorkloadFromLogLimits(t *testing.T) {
 	}
 	name := filepath.Join(t.TempDir(), "9.log")
 	write(t, name, []byte(log.String()))
-	w, err := WorkloadFromLog(name, "common", 0)
+	w, err := WorkloadFromLog(t.Context(), name, "common", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,15 +394,17 @@ func TestWorkloadFromLogErrors(t *testing.T) {
 		{"good.log", "json", 1, "good.log: no line of the log can be parsed"},
 		{"good.log", "clf", 1, `good.log: unknown log format "clf"`},
 		{"good.log", "", -1, "good.log: replay.speed: -1 is not between"},
-		{".", "", 1, "cannot read"},
 	} {
-		_, err := WorkloadFromLog(filepath.Join(dir, test.file), test.format, test.speed)
+		_, err := WorkloadFromLog(t.Context(), filepath.Join(dir, test.file), test.format, test.speed)
 		var problems Problems
 		if !errors.As(err, &problems) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s as %q at %v: error %v, want %q", test.file, test.format, test.speed, err, test.want)
 		}
 	}
-	if _, err := WorkloadFromLog(filepath.Join(dir, "none.log"), "", 1); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := WorkloadFromLog(t.Context(), dir, "", 1); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Errorf("a folder as log: error %v", err)
+	}
+	if _, err := WorkloadFromLog(t.Context(), filepath.Join(dir, "none.log"), "", 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing log: error %v", err)
 	}
 }

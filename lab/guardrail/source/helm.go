@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/input"
 )
 
 // isChart reports whether a folder is a Helm chart.
@@ -46,7 +46,7 @@ func readChart(ctx context.Context, folder string, values []string) (guardrail.I
 	}
 	merged := map[string]any{}
 	for _, name := range values {
-		given, err := readValues(name)
+		given, err := readValues(ctx, name)
 		if err != nil {
 			return guardrail.Input{}, err
 		}
@@ -90,15 +90,10 @@ func render(c *chart.Chart, values map[string]any) (guardrail.Input, error) {
 	return in, nil
 }
 
-func readValues(name string) (map[string]any, error) {
-	f, err := os.Open(name)
+func readValues(ctx context.Context, name string) (map[string]any, error) {
+	data, err := input.ReadFile(ctx, name, guardrail.MaxFileSize)
 	if err != nil {
 		return nil, invalid(name, "cannot be read: "+err.Error(), "name a file of values")
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, guardrail.MaxFileSize+1))
-	if err != nil || len(data) > guardrail.MaxFileSize {
-		return nil, invalid(name, "cannot be read, or is too large", "name a file of values")
 	}
 	if _, err := guardrail.Documents(name, data); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package evidence
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
@@ -98,7 +99,7 @@ func list(digests []decision.Digest) []byte {
 // digestsOf digests the regular files of a run folder, in the order of their names, without those of
 // an earlier package.
 func digestsOf(dir, out string) ([]decision.Digest, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := input.OpenRoot(dir)
 	if err != nil {
 		return nil, input.New("name a folder that coalmine run made", "%w", err)
 	}
@@ -136,11 +137,14 @@ func digest(root *os.Root, name string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// maxKey limits the size of a key, in bytes.
+const maxKey = 64 << 10
+
 // ReadKey reads an Ed25519 private key in PKCS#8 and PEM, as openssl genpkey -algorithm ed25519 writes
 // it.
-func ReadKey(name string) (ed25519.PrivateKey, error) {
+func ReadKey(ctx context.Context, name string) (ed25519.PrivateKey, error) {
 	const hint = "make one with openssl genpkey -algorithm ed25519 -out key.pem"
-	data, err := os.ReadFile(name)
+	data, err := input.ReadFile(ctx, name, maxKey)
 	if err != nil {
 		return nil, input.New(hint, "read the key: %w", err)
 	}

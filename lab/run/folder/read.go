@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"coalmine/lab/event"
+	"coalmine/lab/input"
 )
 
 // Limits of files that are read. The largest trial, of 200 seeds, takes half of maxMemory.
@@ -33,7 +34,7 @@ type Folder struct {
 
 // Open opens a run folder and reads its manifest. The caller must close it.
 func Open(dir string) (*Folder, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := input.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the run folder %s: %w", dir, withoutPath(err))
 	}
@@ -250,7 +251,7 @@ func (f *Folder) refuseLink(name string) error {
 
 // openRegular opens a regular file or a folder, without waiting for the writer of a pipe.
 func openRegular(root *os.Root, name string) (*os.File, error) {
-	file, err := root.OpenFile(name, os.O_RDONLY|openNonBlocking, 0)
+	file, err := root.OpenFile(name, os.O_RDONLY|input.NonBlocking, 0)
 	if err != nil {
 		return nil, err
 	}

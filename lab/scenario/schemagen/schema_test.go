@@ -143,7 +143,7 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := scenario.OpenWorkload(name)
+		_, err := scenario.OpenWorkload(t.Context(), name)
 		if err == nil || !strings.Contains(err.Error(), test.decoder) {
 			t.Errorf("%q: the decoder gives %v, want %q", test.new, err, test.decoder)
 		}

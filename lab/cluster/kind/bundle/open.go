@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"coalmine/lab/input"
 )
 
 // The first two entries of a bundle.
@@ -39,7 +41,7 @@ type Bundle struct {
 // files that the manifest lists. Their contents are checked when they are read, or by
 // [Bundle.Verify].
 func Open(ctx context.Context, path string) (*Bundle, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNonBlocking, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|input.NonBlocking, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the bundle: %w", err)
 	}

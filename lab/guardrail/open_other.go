@@ -1,6 +1,0 @@
-//go:build !unix
-
-package guardrail
-
-// openNonBlocking is 0 on systems where opening a file does not block.
-const openNonBlocking = 0

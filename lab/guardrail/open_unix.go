@@ -1,8 +1,0 @@
-//go:build unix
-
-package guardrail
-
-import "syscall"
-
-// openNonBlocking keeps opening a pipe from waiting for its writer.
-const openNonBlocking = syscall.O_NONBLOCK
