@@ -61,6 +61,12 @@ const (
 	LeftOutQuery = "query"
 	// LeftOutMesh is another mesh or ingress, in whose place Linkerd splits the traffic.
 	LeftOutMesh = "mesh"
+	// LeftOutMatch is a condition of an A/B test that no user meets, and in whose place others take part.
+	LeftOutMatch = "match"
+	// LeftOutInterval is an interval of an analysis that takes longer than the scenario.
+	LeftOutInterval = "interval"
+	// LeftOutMirror is a copy of the requests for the canary.
+	LeftOutMirror = "mirror"
 	// LeftOutWebhook is a webhook that calls or runs what the lab does not have.
 	LeftOutWebhook = "webhook"
 	// LeftOutAutoscaler is an autoscaler, or a part of one.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/scenario"
 	"coalmine/lab/service"
 )
@@ -21,6 +23,7 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 	}
 	env.Rates, env.ErrorRates = traffic(s)
 	env.Latencies = latencies(s)
+	env.Cohorts = cohorts(s)
 	for _, c := range s.Clients {
 		env.Clients = append(env.Clients, c.Name)
 	}
@@ -30,6 +33,30 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		env.TargetPorts[svc.Name] = svc.TargetPort
 	}
 	return env
+}
+
+// cohorts returns the users of a scenario as routes tell them apart.
+func cohorts(s *scenario.Scenario) []mapping.Cohort {
+	var list []mapping.Cohort
+	for _, c := range s.Traffic.Cohorts {
+		to := mapping.Cohort{Name: c.Name, Share: c.Share}
+		add := func(name, value string) {
+			to.Personal = to.Personal || strings.Contains(value, "{user}")
+			to.Headers = append(to.Headers, [2]string{strings.ToLower(name), value})
+		}
+		for _, h := range c.Headers {
+			add(h.Name, h.Value)
+		}
+		var cookies []string
+		for _, k := range c.Cookies {
+			cookies = append(cookies, k.Name+"="+k.Value)
+		}
+		if len(cookies) > 0 {
+			add("cookie", strings.Join(cookies, "; "))
+		}
+		list = append(list, to)
+	}
+	return list
 }
 
 // VersionLabels returns the labels of pods that a version of a service sets, sorted.

@@ -104,5 +104,6 @@ func (c *checker) addNote(d *document, n mapping.Note) {
 // lab returns the names to which those of the manifests are mapped.
 func (e Environment) lab() mapping.Lab {
 	return mapping.Lab{Namespace: e.Namespace, Release: e.ReleaseTarget, Services: e.Targets, Clients: e.Clients,
-		Ports: e.Ports, TargetPorts: e.TargetPorts, Latencies: e.Latencies}
+		Ports: e.Ports, TargetPorts: e.TargetPorts, Latencies: e.Latencies, Cohorts: e.Cohorts,
+		Horizon: e.Horizon}
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"coalmine/lab/digest"
+	"coalmine/lab/guardrail/mapping"
 )
 
 // Set is a validated set of guardrails.
@@ -165,6 +166,8 @@ type Environment struct {
 	Rates, ErrorRates map[string]float64
 	// Latencies maps a target to how long a sample of its requests takes if nothing is wrong, sorted.
 	Latencies map[string][]time.Duration
+	// Cohorts are the users whose requests reach the targets.
+	Cohorts []mapping.Cohort
 	// Now is the date of the check; the zero time if it is not known.
 	Now time.Time
 	// Map maps names in the manifests to targets and clients, in addition to the manifests' own

@@ -33,8 +33,13 @@ func (m *mapper) mapCanary(d *Document) {
 	}
 	m.mapGateways(a)
 	m.mapHosts(d)
+	mirrored := m.foreign(a) && scalar(d.Root, "spec.analysis.mirror") == "true"
 	if m.foreign(a) {
 		m.translate(a)
+	}
+	if m.remaps(a) {
+		m.matchUsers(a)
+		m.fitInterval(a)
 	}
 	m.mapMetrics(a)
 	alerts, _ := find(d.Root, "spec.analysis.alerts")
@@ -51,6 +56,9 @@ func (m *mapper) mapCanary(d *Document) {
 		eachString(metadata.Value, at, func(path string, n *yaml.Node) {
 			m.set(d, path, m.names.command(n.Value), "the addresses in the lab")
 		})
+	}
+	if mirrored {
+		m.loadCanary(a)
 	}
 }
 

@@ -39,6 +39,10 @@ type Lab struct {
 	Ports, TargetPorts map[string]int
 	// Latencies are how long a sample of a service's requests takes if nothing is wrong, sorted.
 	Latencies map[string][]time.Duration
+	// Cohorts are the users, and Horizon is how long the scenario lasts after the release; 0 if that is
+	// not known.
+	Cohorts []Cohort
+	Horizon time.Duration
 	// Prometheus is the address of the lab's Prometheus.
 	Prometheus string
 	// Translate changes what is for another mesh or ingress, too.
@@ -65,9 +69,12 @@ type Part struct {
 
 // The kinds of parts, as package event has them.
 const (
-	partCheck = "check"
-	partQuery = "query"
-	partMesh  = "mesh"
+	partCheck    = "check"
+	partQuery    = "query"
+	partMesh     = "mesh"
+	partMatch    = "match"
+	partInterval = "interval"
+	partMirror   = "mirror"
 )
 
 // Edit is one change of a manifest and the reason for it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -133,6 +134,7 @@ func (m *mapper) translateMetrics(a *app) {
 	for i, metric := range metrics.Items() {
 		at := yamlpos.Index(path, i)
 		name := scalar(metric.Value, "name")
+		m.widen(a, at)
 		_, templated := metric.Child("templateRef")
 		_, inline := metric.Child("query")
 		if templated || inline || name != "request-success-rate" && name != "request-duration" {
@@ -153,6 +155,17 @@ func (m *mapper) translateMetrics(a *app) {
 		if scalar(metric.Value, "interval") == "" {
 			m.insert(a.doc, at, source, "interval", stringNode("1m"), "the default of the built-in metric")
 		}
+	}
+}
+
+// leastRange is the shortest range of a query in which Linkerd's Prometheus, which scrapes every 10 s,
+// has two samples at any time.
+const leastRange = 30 * time.Second
+
+// widen gives a metric the least range. Prometheus of other meshes scrape more often.
+func (m *mapper) widen(a *app, at string) {
+	if d, err := time.ParseDuration(scalar(a.doc.Root, at+".interval")); err == nil && d < leastRange {
+		m.set(a.doc, at+".interval", shortDuration(leastRange), "Linkerd's Prometheus scrapes every 10 s")
 	}
 }
 

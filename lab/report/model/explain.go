@@ -105,7 +105,7 @@ func whyMissed(r Run) []Fact {
 		checks = []Fact{{Kind: FactMetric, Severity: narrative.Warning,
 			Text: "no check looked at the canary while users were hurt"}}
 	}
-	return slices.Concat(facts, retriesHid(r), checks, threshold(r), waits(r))
+	return slices.Concat(facts, retriesHid(r), checks, loadGaps(r), threshold(r), waits(r))
 }
 
 func whyHeld(r Run) []Fact {
@@ -115,7 +115,7 @@ func whyHeld(r Run) []Fact {
 			facts = append(facts, checkFact(w, r, narrative.Bad))
 		}
 	}
-	return slices.Concat(facts, neverAsked(r), waits(r))
+	return slices.Concat(facts, loadGaps(r), neverAsked(r), waits(r))
 }
 
 func whyUnmeasured(r Run) []Fact {

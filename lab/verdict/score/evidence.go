@@ -1,6 +1,8 @@
 package score
 
 import (
+	"fmt"
+
 	"coalmine/lab/promeval"
 	"coalmine/lab/verdict/timeline"
 )
@@ -23,6 +25,20 @@ func mostTicks(t *timeline.Timeline, count func(timeline.Measured) int) int {
 		}
 	}
 	return most
+}
+
+// alwaysPasses says which bound a canary meets however ill it is, "" if none is known.
+func alwaysPasses(t *timeline.Timeline) string {
+	for _, m := range t.Measured {
+		switch {
+		case m.Ticks == 0 || canFail(m, t.Run.Service):
+		case m.Max != nil:
+			return fmt.Sprintf(": an ill canary does not exceed the maximum of %v either", *m.Max)
+		case m.Min != nil:
+			return fmt.Sprintf(": an ill canary reaches the minimum of %v too", *m.Min)
+		}
+	}
+	return ""
 }
 
 // canFail reports whether a check of a service's canary can pass at one time and fail at another: it

@@ -191,7 +191,7 @@ func judgeRollback(t *timeline.Timeline, r scenario.Rubric) Judgement {
 // starved under every rubric.
 func minRequests(r scenario.Rubric) int { return max(1, r.MinCanaryRequests) }
 
-func starved(t *timeline.Timeline, r scenario.Rubric) bool { return t.CanaryRequests < minRequests(r) }
+func starved(t *timeline.Timeline, r scenario.Rubric) bool { return t.Judged() < minRequests(r) }
 
 func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 	least := r.MinEvidence
@@ -205,8 +205,8 @@ func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 			format.Plural(t.MeasuredTicks, "check"), least.Checks)
 	case t.Promoted.Happened() && least.Checks > 0 && evidenceTicks(t) < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
-			"promoted after %s with a metric that fails when the canary does (%d are needed to judge it)",
-			format.Plural(evidenceTicks(t), "check"), least.Checks)
+			"promoted after %s with a metric that fails when the canary does (%d are needed to judge it)%s",
+			format.Plural(evidenceTicks(t), "check"), least.Checks, alwaysPasses(t))
 	case t.Promoted.Happened() && least.Status != 0 && distinguishingTicks(t, least.Status) < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
 			"promoted after %s with a metric that could have noticed a response %d (%d are needed to judge it)",

@@ -63,6 +63,10 @@ func (t *Timeline) foldEvidence(f event.Fact, at Moment) {
 		t.foldGate(f, at)
 	case event.Query:
 		t.foldQuery(f, at)
+	case event.LoadTest:
+		t.canaryLoad += f.OnCanary
+	case event.LoadTester:
+		t.loadTested = true
 	case event.Flagger:
 		// Flagger's words for it (flagger, pkg/canary/deployment_ready.go).
 		if f.Canary == t.Canary && !t.ready && strings.Contains(f.Message, "canary deployment ") &&
@@ -91,9 +95,11 @@ func (t *Timeline) foldDeadline() {
 }
 
 // foldQuery counts the ticks in which something was measured. Queries of one tick follow each other
-// within a second.
+// within a second. Before the first request of a user, a value comes from a load test, and a query
+// without one says nothing.
 func (t *Timeline) foldQuery(f event.Query, at Moment) {
-	if f.Asker != t.Canary || !t.FirstCanary.Happened() || !t.undecided() {
+	measured := f.Value != nil && f.Error == ""
+	if f.Asker != t.Canary || !t.undecided() || !t.FirstCanary.Happened() && (!measured || !t.loadTested) {
 		return
 	}
 	count := func(ticks *int, last *Moment) {
@@ -102,7 +108,7 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 		}
 		*last = at
 	}
-	if f.Value != nil && f.Error == "" {
+	if measured {
 		count(&t.MeasuredTicks, &t.measure)
 		if n := len(t.Steps); n > 0 && t.Steps[n-1].Weight > t.TestedWeight {
 			t.TestedWeight, t.Tested = t.Steps[n-1].Weight, at
@@ -112,12 +118,22 @@ func (t *Timeline) foldQuery(f event.Query, at Moment) {
 		count(&t.FailedTicks, &t.failing)
 	}
 	m := t.measured(f)
-	if f.Value != nil && f.Error == "" {
+	if measured {
 		m.Ticks++
 	}
 	if !QueryPassed(f) {
 		m.Failed++
+		t.failedValue = t.failedValue || measured
 	}
+}
+
+// Judged counts the requests that the canary was judged by before the decision: those of users and,
+// if a check failed by its value, those of load tests.
+func (t *Timeline) Judged() int {
+	if t.failedValue {
+		return t.CanaryRequests + t.canaryLoad
+	}
+	return t.CanaryRequests
 }
 
 // measured returns the counts of a query. Copies of the timeline keep theirs.
@@ -157,6 +173,7 @@ func (t *Timeline) foldApplied(f event.Applied, at Moment) {
 func (e Experiment) isEmpty() bool { return e.Owner+e.Start+e.End+e.Hypothesis == "" }
 
 func (t *Timeline) foldGate(f event.Gate, at Moment) {
+	t.loadTested = t.loadTested || f.Name == event.GateLoadTest && f.Passed
 	if f.Hook == event.HookRollback { // it asks whether to roll back, and holds nothing
 		if f.Passed && t.undecided() {
 			t.addSignal(at)

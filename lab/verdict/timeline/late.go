@@ -72,9 +72,16 @@ func (t *Timeline) lateStep(at time.Duration) (Step, bool) {
 		if s.Weight == 0 && !s.Matched {
 			continue
 		}
-		return s, !s.Matched && s.Weight < 100 && at >= s.At && at < s.At+lateTime
+		return s, !t.exclusive(s) && s.Weight < 100 && at >= s.At && at < s.At+lateTime
 	}
 	return Step{}, false
+}
+
+// exclusive reports whether a step leaves a cohort no other backend. Session affinity does not: its
+// rule only keeps users whom the weights have sent to the canary.
+func (t *Timeline) exclusive(s Step) bool {
+	r, _ := t.RouteAt(s.Moment)
+	return s.Matched && !r.Sticky
 }
 
 // Late counts requests that a proxy answered by 5xx since it did not know the new canary yet, which

@@ -97,7 +97,7 @@ type Timeline struct {
 	Preconditions Preconditions
 	Experiment    Experiment
 	// MeasuredTicks counts the ticks of Flagger's control loop in which a metric of the Canary had
-	// a value, from the canary's first request to the decision.
+	// a value, from the canary's first request, of a user or of a load test, to the decision.
 	MeasuredTicks int
 	// Measured has these ticks by query.
 	Measured []Measured
@@ -121,6 +121,10 @@ type Timeline struct {
 	ready   bool         // a pod of the canary was ready
 	measure Moment       // the last query that had a value
 	failing Moment       // the last query that failed its check
+	// loadTested is set once a load test was started, failedValue once a check failed by a value.
+	// canaryLoad counts what the canary answered to load tests.
+	loadTested, failedValue bool
+	canaryLoad              int
 	// notReady is when Flagger last reported that the canary's pods are not ready.
 	notReady Moment
 	pending  gateHold
