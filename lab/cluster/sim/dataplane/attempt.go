@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"net/http"
 	"time"
 
 	"coalmine/lab/mesh"
@@ -33,12 +34,6 @@ func (p *Plane) attempt(h *hop) {
 	h.upstream.called = h.service
 	p.refresh(h.upstream, h.service)
 	h.from.proxy(h.service).stats(h.from, h.service, h.rule).backends[h.backend].Request()
-	if h.rule.limited {
-		at, err := h.rule.timeouts.Deadline(h.rule.retry, int(h.try)+1, h.sent, p.now)
-		if h.deadline = err; err != "" {
-			p.events.addTry(at, attemptTimeout, h, h.try)
-		}
-	}
 	p.dispatchTo(h)
 }
 
@@ -54,7 +49,8 @@ func (p *Plane) pickBackend(h *hop) int {
 	})
 }
 
-// dispatchTo sends a request to an endpoint of its backend, or lets it wait for one.
+// dispatchTo sends a request to an endpoint of its backend, or lets it wait for one. Endpoints enforce
+// timeouts: they do not end the wait (linkerd2-proxy, linkerd/app/outbound/src/http/endpoint.rs).
 func (p *Plane) dispatchTo(h *hop) {
 	u := h.upstream
 	h.endpoint = u.Pick(p.now, h.random(p.choosing))
@@ -62,19 +58,52 @@ func (p *Plane) dispatchTo(h *hop) {
 		p.park(h)
 		return
 	}
-	p.deliver(h, u.edge(h.from, p.pods[h.endpoint.Key]))
+	e := u.edge(h.from, p.pods[h.endpoint.Key])
+	if h.rule.limited {
+		at, err := h.rule.timeouts.Deadline(h.rule.retry, int(h.try)+1, h.sent, p.now)
+		h.deadline = err
+		switch {
+		case err == "":
+		case at <= p.now:
+			p.sendLate(h, e)
+			return
+		default:
+			p.events.addTry(at, attemptTimeout, h, h.try)
+		}
+	}
+	p.deliver(h, e)
+}
+
+// sendLate sends an attempt whose time is over: the client's proxy closes the stream as soon as it
+// has opened it, so that the request does not come further than the server's proxy.
+func (p *Plane) sendLate(h *hop, e *edge) {
+	h.edge, h.server, h.dispatched = e, e.server, p.now
+	p.begin(h)
+	if h.server.Meshed && !p.portPolicy(h.server).Opaque() {
+		if in := e.decide(p, h); in.allows() {
+			in.Abandoned()
+		} else {
+			in.denied(p.now)
+		}
+	}
+	p.countTimeout(h)
+	p.attemptFailed(h, h.deadline)
+}
+
+// begin counts an attempt that is sent to a pod.
+func (p *Plane) begin(h *hop) {
+	if h.endpoint != nil {
+		h.upstream.Begin(h.endpoint)
+		h.edge.out.Request(p.now)
+	}
+	p.effectsOf(h.server).Attempts++
+	h.servedBy = h.server.servedBy
 }
 
 // countResponse counts a response in the client's proxy. It reports whether the proxy sends the
 // request again instead of passing it on.
 func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again bool) {
-	u := h.upstream
-	if penalty, tripped := u.End(p.now, h.endpoint, latency, status, h.random(p.breaking)); tripped {
-		p.effectsAt(h).Ejected++
-		p.events.add(p.now+penalty, penaltyOver, u.id, uint32(h.endpoint.Key))
-	} else if len(u.waiting) > 0 {
-		p.recover(u)
-	}
+	p.endAttempt(h, status, latency)
 	h.edge.out.Response(p.now, status, latency)
 	again = h.retries(status, "")
 	label := ""
@@ -87,6 +116,17 @@ func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again 
 		h.countRoute(stats, status, "", p.now)
 	}
 	return again
+}
+
+// endAttempt tells the balancer and the circuit breaker of the endpoint how an attempt ended.
+func (p *Plane) endAttempt(h *hop, status int, latency time.Duration) {
+	u := h.upstream
+	if penalty, tripped := u.End(p.now, h.endpoint, latency, status, h.random(p.breaking)); tripped {
+		p.effectsAt(h).Ejected++
+		p.events.add(p.now+penalty, penaltyOver, u.id, uint32(h.endpoint.Key))
+	} else if len(u.waiting) > 0 {
+		p.recover(u)
+	}
 }
 
 // maxTries bounds the attempts of a proxy, so that they can be counted in a byte.
@@ -145,17 +185,18 @@ func (p *Plane) attemptFailed(h *hop, err string) {
 
 // timeOut ends an attempt whose time is over. The pod goes on working on it.
 func (p *Plane) timeOut(h *hop) {
-	switch {
-	case h.parked:
-		p.effectsAt(h).TimedOut++
-		h.parked = false
-		p.attemptFailed(h, h.deadline)
-	case h.endpoint != nil && !h.abandoned && h.status == 0:
-		p.effectsAt(h).TimedOut++
-		h.edge.out.Failed(p.now)
-		h.upstream.Cancel(p.now, h.endpoint, p.now-h.dispatched)
+	if h.endpoint != nil && !h.abandoned && h.status == 0 {
+		p.countTimeout(h)
 		p.attemptFailed(p.detach(h), h.deadline)
 	}
+}
+
+// countTimeout counts an attempt whose time is over. It is a failure to the circuit breaker
+// (linkerd2-proxy, linkerd/http/classify/src/channel.rs, ResponseFuture).
+func (p *Plane) countTimeout(h *hop) {
+	p.effectsAt(h).TimedOut++
+	h.edge.out.Failed(p.now)
+	p.endAttempt(h, http.StatusGatewayTimeout, p.now-h.dispatched)
 }
 
 // detach splits a hop whose attempt the client's proxy gives up: the returned one goes on for the

@@ -178,13 +178,8 @@ func (p *Plane) sendDirect(h *hop) {
 // deliver sends the request to a pod: to its proxy's policy, then to its process.
 func (p *Plane) deliver(h *hop, e *edge) {
 	h.edge, h.server, h.dispatched = e, e.server, p.now
-	if h.endpoint != nil {
-		h.upstream.Begin(h.endpoint)
-		e.out.Request(p.now)
-	}
+	p.begin(h)
 	d := h.server
-	p.effectsOf(d).Attempts++
-	h.servedBy = d.servedBy
 	h.byMesh = d.Service != h.service.name // a route leads to another service
 	if d.Meshed && !p.admit(h, e) {
 		return
