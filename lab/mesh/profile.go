@@ -1,15 +1,13 @@
 package mesh
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
-// Profile is a ServiceProfile: routes, retries, timeouts and weights of the requests to a Service
-// that no HTTPRoute attaches to; beside an HTTPRoute it has no effect (linkerd2-proxy,
-// linkerd/app/outbound/src/http/logical/profile.rs).
+// Profile is a ServiceProfile: routes, retries, timeouts and weights of the requests to a Service. A
+// proxy that begins to use the Service follows it in place of the Service's HTTPRoutes and annotations
+// (linkerd2-proxy, linkerd/app/outbound/src/sidecar.rs and src/http/logical/profile.rs).
 type Profile struct {
 	Namespace, Service string
 	Routes             []ProfileRoute
@@ -21,28 +19,34 @@ type Profile struct {
 // ProfileRoute is a route of a [Profile]. The first that matches applies.
 type ProfileRoute struct {
 	Name string
-	// Method is in upper case, or "". Path must match the whole path; nil matches every one.
-	Method string
-	Path   *regexp.Regexp
+	// Matches reports whether the route is for a request.
+	Matches func(*Request) bool
 	// Retryable lets responses that count as failures be retried, as far as the budget allows.
 	Retryable bool
+	// Failure classifies the status of a response; nil is [Classify].
+	Failure func(status int) bool
 	// Timeout limits the whole request; 0 means none.
 	Timeout time.Duration
 }
 
-// CompilePath compiles a pathRegex.
-func CompilePath(expr string) (*regexp.Regexp, error) { return compileRegex("pathRegex", expr) }
+// MatchPath returns a condition on the whole path of a request.
+func MatchPath(expr string) (func(*Request) bool, error) {
+	compiled, err := compileRegex("pathRegex", expr)
+	return func(r *Request) bool { return matchesWhole(compiled, r.Path) }, err
+}
 
-// Match returns the route of a request, or nil.
-func (p *Profile) Match(r *Request) *ProfileRoute {
-	i := slices.IndexFunc(p.Routes, func(x ProfileRoute) bool {
-		return (x.Method == "" || strings.EqualFold(x.Method, r.Method)) &&
-			(x.Path == nil || matchesWhole(x.Path, r.Path))
-	})
-	if i < 0 {
-		return nil
+// Match returns the index of the route of a request, or -1.
+func (p *Profile) Match(r *Request) int {
+	return slices.IndexFunc(p.Routes, func(x ProfileRoute) bool { return x.Matches(r) })
+}
+
+// IsFailure reports whether a response counts as a failure, which is retried if the route is
+// retryable.
+func (r *ProfileRoute) IsFailure(status int) bool {
+	if r.Failure != nil {
+		return r.Failure(status)
 	}
-	return &p.Routes[i]
+	return Classify(status) == "failure"
 }
 
 // Applies reports whether the profile has anything to say.
@@ -56,12 +60,19 @@ type RetryBudget struct {
 	TTL          time.Duration
 }
 
+// Valid reports whether the proxy takes the budget; without one it retries nothing (linkerd2-proxy,
+// linkerd/service-profiles/src/proto.rs, convert_retry_budget).
+func (b RetryBudget) Valid() bool {
+	return b.Ratio >= 0 && b.Ratio <= 1000 && b.MinPerSecond >= 0 && b.TTL >= time.Second && b.TTL <= time.Minute
+}
+
 // DefaultRetryBudget returns the budget of a profile without one.
 func DefaultRetryBudget() RetryBudget {
 	return RetryBudget{Ratio: 0.2, MinPerSecond: 10, TTL: 10 * time.Second}
 }
 
-// Budget is the state of a [RetryBudget] of one route in one client's proxy.
+// Budget is the state of the [RetryBudget] of a [Profile] in one client's proxy. Its routes share it
+// (linkerd2-proxy, linkerd/service-profiles/src/proto.rs).
 type Budget struct {
 	RetryBudget
 	deposits, withdrawals []time.Duration

@@ -74,13 +74,20 @@ func (r Ref) labels(scope string) []Label {
 // targetStats counts requests, responses by status and latencies by status for one target, in
 // either direction.
 type targetStats struct {
-	proxy    *Proxy
+	proxy *Proxy
+	// prefix is that of the series' names.
+	prefix   string
 	labels   []Label
 	lastUsed *time.Duration
 	requests Counter
 	statuses []response
-	// failed counts requests without a response. It is made when it is first needed.
-	failed Counter
+	// failed counts requests without a response. Its counters are made when they are first needed.
+	failed []failure
+}
+
+type failure struct {
+	err   string
+	total Counter
 }
 
 type response struct {
@@ -89,11 +96,11 @@ type response struct {
 	latency Histogram
 }
 
-func (p *Proxy) newTargetStats(labels []Label) targetStats {
+func (p *Proxy) newTargetStats(prefix string, labels []Label) targetStats {
 	used := new(time.Duration)
-	m := p.reg.intern(p.owner, used, nil, "request_total", labels)
+	m := p.reg.intern(p.owner, used, nil, prefix+"request_total", labels)
 	// Peers with equal labels share their series and so the time of last use.
-	return targetStats{proxy: p, labels: labels, lastUsed: m.lastUsed, requests: Counter{m}}
+	return targetStats{proxy: p, prefix: prefix, labels: labels, lastUsed: m.lastUsed, requests: Counter{m}}
 }
 
 // request counts the start of a request.
@@ -122,20 +129,28 @@ func (s *targetStats) status(code int) *response {
 	withClass := slices.Concat(withCode, []Label{{"classification", Classify(code)}})
 	s.statuses = append(s.statuses, response{
 		status:  code,
-		total:   Counter{reg.intern(owner, s.lastUsed, nil, "response_total", withClass)},
-		latency: Histogram{reg.intern(owner, s.lastUsed, reg.bounds.latency, "response_latency_ms", withCode)},
+		total:   Counter{reg.intern(owner, s.lastUsed, nil, s.prefix+"response_total", withClass)},
+		latency: Histogram{reg.intern(owner, s.lastUsed, reg.bounds.latency, s.prefix+"response_latency_ms", withCode)},
 	})
 	return &s.statuses[len(s.statuses)-1]
 }
 
+// errorUnclassified is the value of the label error of a response_total without a status.
+const errorUnclassified = "unclassified"
+
 // fail counts a request that got no response.
-func (s *targetStats) fail(now time.Duration) {
+func (s *targetStats) fail(now time.Duration, err string) {
 	*s.lastUsed = now
-	if s.failed.m == nil {
-		labels := slices.Concat(s.labels, []Label{{"classification", "failure"}, {"error", "unclassified"}})
-		s.failed = Counter{s.proxy.reg.intern(s.proxy.owner, s.lastUsed, nil, "response_total", labels)}
+	for _, f := range s.failed {
+		if f.err == err {
+			f.total.Inc()
+			return
+		}
 	}
-	s.failed.Inc()
+	labels := slices.Concat(s.labels, []Label{{"classification", "failure"}, {"error", err}})
+	f := failure{err, Counter{s.proxy.reg.intern(s.proxy.owner, s.lastUsed, nil, s.prefix+"response_total", labels)}}
+	f.total.Inc()
+	s.failed = append(s.failed, f)
 }
 
 // Classify returns the classification of an HTTP status; only 5xx are failures (linkerd2-proxy,
@@ -177,7 +192,7 @@ func (p *Proxy) Inbound(target netip.AddrPort, c Client, v Verdict) *Inbound {
 	in.route = p.inboundRouteStats(v)
 	in.limit = inboundLimitStats{proxy: p, target: target, server: server, tls: tls, meshed: c.Identity != ""}
 	in.allow = p.reg.Counter(p.owner, "inbound_http_authz_allow_total", p.labels(addr, server, route, authz, tls)...)
-	in.targetStats = p.newTargetStats(p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
+	in.targetStats = p.newTargetStats("", p.labels([]Label{{"direction", "inbound"}}, addr, tls, server, route, authz))
 	return in
 }
 
@@ -210,7 +225,7 @@ func (in *Inbound) Response(now time.Duration, status int, latency time.Duration
 
 // Failed counts a request whose connection to the pod's process broke. The client gets a 500.
 func (in *Inbound) Failed(now time.Duration) {
-	in.fail(now)
+	in.fail(now, errorUnclassified)
 	in.route.answered(0, 0)
 	in.errored()
 }
@@ -247,7 +262,7 @@ func (p *Proxy) Outbound(d Destination) *Outbound {
 		dst = append(dst, Label{"dst_control_plane_ns", "linkerd"})
 	}
 	head := []Label{{"direction", "outbound"}, {"authority", authority(d)}}
-	return &Outbound{p.newTargetStats(p.labels(head, targetAddr(d.Addr), tls, dst))}
+	return &Outbound{p.newTargetStats("", p.labels(head, targetAddr(d.Addr), tls, dst))}
 }
 
 // authority returns the Service's authority, without the default port (linkerd2-proxy,
@@ -271,4 +286,4 @@ func (o *Outbound) Response(now time.Duration, status int, latency time.Duration
 
 // Failed counts a request that got no response, because the connection broke or a timeout of the
 // proxy ended it.
-func (o *Outbound) Failed(now time.Duration) { o.fail(now) }
+func (o *Outbound) Failed(now time.Duration) { o.fail(now, errorUnclassified) }

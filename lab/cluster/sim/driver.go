@@ -240,6 +240,7 @@ func (d *driver) syncConfig(t *traffic) error {
 			return err
 		}
 		t.plane.SetPolicies(converted, p.guardrails...)
+		t.plane.SetProfiles(planeProfiles(p.objects))
 	}
 	return nil
 }

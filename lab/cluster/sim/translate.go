@@ -87,3 +87,17 @@ func planePolicies(list []guardrail.Object, routes []*gatewayv1.HTTPRoute) (mesh
 	}
 	return p, err
 }
+
+// planeProfiles converts the ServiceProfiles. Those that Linkerd cannot read have no effect there,
+// either.
+func planeProfiles(list []guardrail.Object) []mesh.Profile {
+	var profiles []mesh.Profile
+	for _, o := range list {
+		if s, ok := o.Value.(*guardrail.ServiceProfile); ok {
+			if p, err := k8s.Profile(s); err == nil {
+				profiles = append(profiles, p)
+			}
+		}
+	}
+	return profiles
+}

@@ -46,7 +46,8 @@ func linkerdRules() []Rule {
 			Section: sectionPolicies,
 			What:    "A ServiceProfile stands beside an HTTPRoute.",
 			Why: "A proxy that begins to use a Service follows its ServiceProfile and ignores its HTTPRoutes, " +
-				"also the one that Flagger creates; a proxy that uses the Service already does not notice.",
+				"also the one that Flagger creates, whose weights then have no effect: the canary gets nothing. " +
+				"A proxy that uses the Service already does not notice.",
 			Source: "linkerd2-proxy linkerd/app/outbound/src/sidecar.rs; recorded, serviceprofile"},
 		{Name: "open-authorization", object: checkOpenAuthorization,
 			Section: sectionPolicies,
@@ -226,7 +227,8 @@ func checkOverridingProfile(p *pass) {
 		return
 	}
 	service, _, _ := strings.Cut(profile.Name, ".")
-	const effect = ": proxies that begin to use the Service follow the ServiceProfile and ignore the route"
+	const effect = ": clients' proxies follow the ServiceProfile in its place, so weights, matches and " +
+		"annotations have no effect, and there are no series outbound_http_route_*"
 	if p.hasCanary(service) {
 		p.warn("metadata.name", "Flagger creates an HTTPRoute for Service "+guardrail.Clip(service)+effect,
 			"annotate the Service in place of the ServiceProfile: retry.linkerd.io/http, timeout.linkerd.io/request")

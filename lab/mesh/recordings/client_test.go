@@ -52,8 +52,8 @@ type client struct {
 	routes    map[routeKey]*mesh.RouteStats
 	backends  map[backendKey]*mesh.BackendStats
 	outs      map[outKey]*mesh.Outbound
-	budgets   map[string]*mesh.Budget
-	profile   profileStats
+	budgets   map[mesh.ServicePort]*mesh.Budget
+	profiles  map[profileKey]*mesh.ProfileStats
 	// frozen are Services whose rules the proxy does not change any more; see [mesh.CompiledRule.Broken].
 	frozen map[string]*mesh.Table
 }
@@ -92,14 +92,14 @@ func (c *cluster) newClient(name string, i int) *client {
 		c: c, name: name, meshed: name != "outsider", self: mesh.Client{Addr: address(2, i+1)}, table: &mesh.Table{},
 		pools: map[poolKey]*pool{}, used: map[mesh.ServicePort]time.Duration{}, byProfile: map[mesh.ServicePort]bool{},
 		routes: map[routeKey]*mesh.RouteStats{}, backends: map[backendKey]*mesh.BackendStats{},
-		outs: map[outKey]*mesh.Outbound{}, budgets: map[string]*mesh.Budget{}, frozen: map[string]*mesh.Table{},
+		outs: map[outKey]*mesh.Outbound{}, budgets: map[mesh.ServicePort]*mesh.Budget{},
+		profiles: map[profileKey]*mesh.ProfileStats{}, frozen: map[string]*mesh.Table{},
 	}
 	if x.meshed {
 		x.self.Identity = mesh.Identity(name, namespace)
 		c.certify(&x.cert, func() bool { return x.gone })
 	}
 	x.recorder = c.registry.Proxy(-1-i, []mesh.Label{{Name: ofLabel, Value: name}})
-	x.profile = newProfileStats(c.registry, -1-i, name)
 	return x
 }
 

@@ -3,33 +3,25 @@ package recordings
 import (
 	"fmt"
 	"net/http"
-	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"coalmine/lab/mesh"
 )
 
-// profileStats counts by routes of ServiceProfiles.
-type profileStats struct {
-	reg   *mesh.Registry
-	owner int
-	of    string
+// profileStats returns the counters of a route of a ServiceProfile.
+func (x *client) profileStats(parent mesh.ServicePort, route string) *mesh.ProfileStats {
+	k := profileKey{parent, route}
+	if x.profiles[k] == nil {
+		x.profiles[k] = x.recorder.Profile(parent, route)
+	}
+	return x.profiles[k]
 }
 
-func newProfileStats(reg *mesh.Registry, owner int, of string) profileStats {
-	return profileStats{reg, owner, of}
-}
-
-func (s profileStats) inc(name, dst, route string, more ...mesh.Label) {
-	labels := append([]mesh.Label{{Name: "direction", Value: "outbound"}, {Name: "dst", Value: dst},
-		{Name: "rt_route", Value: route}, {Name: ofLabel, Value: s.of}}, more...)
-	s.reg.Counter(s.owner, name, labels...).Inc()
-}
-
-func (s profileStats) response(name, dst, route string, status int) {
-	s.inc(name, dst, route, mesh.Label{Name: "status_code", Value: strconv.Itoa(status)},
-		mesh.Label{Name: "classification", Value: mesh.Classify(status)})
+type profileKey struct {
+	parent mesh.ServicePort
+	route  string
 }
 
 func (x *client) profileOf(s *corev1.Service) *mesh.Profile {
@@ -46,6 +38,8 @@ type profiled struct {
 	x        *client
 	profile  *mesh.Profile
 	route    *mesh.ProfileRoute
+	stats    *mesh.ProfileStats
+	received time.Duration
 	parent   mesh.ServicePort
 	dst      string
 	request  *call
@@ -54,21 +48,21 @@ type profiled struct {
 }
 
 func (x *client) sendByProfile(p *mesh.Profile, s *corev1.Service, q *call, done func(reply)) {
-	r := &profiled{x: x, profile: p, parent: servicePort(s, q), request: q, done: done,
+	r := &profiled{x: x, profile: p, parent: servicePort(s, q), request: q, done: done, received: x.c.now,
 		dst: fmt.Sprintf("%s.%s.svc.cluster.local:%d", s.Name, s.Namespace, servicePort(s, q).Port)}
-	r.route = p.Match(&mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path})
-	if r.route == nil {
-		r.route = &mesh.ProfileRoute{}
+	r.route = &mesh.ProfileRoute{}
+	if i := p.Match(&mesh.Request{Method: q.method, Host: hostname(q.host), Path: q.url.Path}); i >= 0 {
+		r.route = &p.Routes[i]
 	}
-	x.profile.inc("route_request_total", r.dst, r.route.Name)
+	r.stats = x.profileStats(r.parent, r.route.Name)
+	r.stats.Request(x.c.now)
 	if d := r.route.Timeout; d > 0 {
 		x.c.after(d, func() {
 			if r.finished || q.canceled() {
 				return
 			}
 			r.finished = true
-			x.profile.inc("route_response_total", r.dst, r.route.Name,
-				mesh.Label{Name: "classification", Value: "failure"}, mesh.Label{Name: "error", Value: "timeout"})
+			r.stats.Response(x.c.now, 0, mesh.ErrorProfileTimeout, d)
 			done(reply{status: 504,
 				proxyError: "logical service " + r.dst + ": HTTP response timeout after " + rust(d),
 				headers:    map[string]string{"L5d-Proxy-Connection": "close"}})
@@ -80,7 +74,7 @@ func (x *client) sendByProfile(p *mesh.Profile, s *corev1.Service, q *call, done
 // attempt sends the request to one of the targets.
 func (r *profiled) attempt() {
 	x := r.x
-	x.profile.inc("route_actual_request_total", r.dst, r.route.Name)
+	r.stats.Attempt(x.c.now)
 	targets := r.profile.Targets
 	if len(targets) == 0 {
 		targets = []mesh.Backend{own(r.parent)}
@@ -111,7 +105,7 @@ func (r *profiled) attempt() {
 			return
 		}
 		out.Response(x.c.now, got.status, x.c.now-start)
-		x.profile.response("route_actual_response_total", r.dst, r.route.Name, got.status)
+		r.stats.AttemptResponse(x.c.now, got.status)
 		r.answered(got)
 	})
 }
@@ -120,23 +114,22 @@ func (r *profiled) attempt() {
 func (r *profiled) answered(got reply) {
 	x := r.x
 	if r.route.Retryable {
-		k := r.dst + r.route.Name
-		if x.budgets[k] == nil {
-			x.budgets[k] = &mesh.Budget{RetryBudget: r.profile.Budget}
+		if x.budgets[r.parent] == nil {
+			x.budgets[r.parent] = &mesh.Budget{RetryBudget: r.profile.Budget}
 		}
-		if mesh.Classify(got.status) != "failure" {
-			x.budgets[k].Deposit(x.c.now)
+		budget := x.budgets[r.parent]
+		if !r.route.IsFailure(got.status) {
+			budget.Deposit(x.c.now)
 		} else {
-			x.profile.inc("route_retryable_total", r.dst, r.route.Name)
-			if x.budgets[k].Withdraw(x.c.now) {
+			again := budget.Withdraw(x.c.now)
+			r.stats.Retryable(again)
+			if again {
 				r.attempt()
 				return
 			}
 		}
 	}
 	r.finished = true
-	x.profile.response("route_response_total", r.dst, r.route.Name, got.status)
-	x.profile.inc("route_response_latency_ms_count", r.dst, r.route.Name,
-		mesh.Label{Name: "status_code", Value: strconv.Itoa(got.status)})
+	r.stats.Response(x.c.now, got.status, "", x.c.now-r.received)
 	x.c.after(x.c.noise(), func() { r.done(got) })
 }

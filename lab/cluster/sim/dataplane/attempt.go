@@ -33,7 +33,7 @@ func (p *Plane) attempt(h *hop) {
 	h.upstream = p.upstream(h.from, to)
 	h.upstream.called = h.service
 	p.refresh(h.upstream, h.service)
-	h.from.proxy(h.service).stats(h.from, h.service, h.rule).backends[h.backend].Request()
+	p.statsOf(h).attempt(p.now, h.backend)
 	p.dispatchTo(h)
 }
 
@@ -105,13 +105,13 @@ func (p *Plane) begin(h *hop) {
 func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again bool) {
 	p.endAttempt(h, status, latency)
 	h.edge.out.Response(p.now, status, latency)
-	again = h.retries(status, "")
+	again = p.sendsAgain(h, status, "")
 	label := ""
 	if again {
 		label = mesh.ErrorUnknown
 	}
-	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
-	stats.backends[h.backend].Response(status, label, p.now-h.attempted)
+	stats := p.statsOf(h)
+	stats.attemptEnded(p.now, h, status, label)
 	if !again {
 		h.countRoute(stats, status, "", p.now)
 	}
@@ -132,8 +132,11 @@ func (p *Plane) endAttempt(h *hop, status int, latency time.Duration) {
 // maxTries bounds the attempts of a proxy, so that they can be counted in a byte.
 const maxTries = 250
 
-// retries reports whether the client's proxy sends a request again after a status or an error.
-func (h *hop) retries(status int, err string) bool {
+// sendsAgain reports whether the client's proxy sends a request again after a status or an error.
+func (p *Plane) sendsAgain(h *hop, status int, err string) bool {
+	if h.rule.profile != nil {
+		return p.retriesByProfile(h, status, err)
+	}
 	r := h.rule.retry
 	return r != nil && int(h.try) < min(r.Limit, maxTries) && r.Retries(status, err)
 }
@@ -148,7 +151,7 @@ func (h *hop) countRoute(stats *routeStats, status int, err string, now time.Dur
 			stats.route.RetrySuccess()
 		}
 	}
-	stats.route.Response(status, err, now-h.sent)
+	stats.ended(now, h, status, err)
 }
 
 // retry sends a request again after a pause.
@@ -164,17 +167,21 @@ func (p *Plane) retry(h *hop, status int, err string) {
 		session: h.session, item: h.item, rule: h.rule, priorFaultHit: h.priorFaultHit, extra: h.extra, drops: h.drops,
 		load: h.load, worker: h.worker,
 	}
-	p.events.add(p.now+h.rule.retry.Backoff(int(h.try), h.random(p.backingOff)), meshRetry, h.id, h.gen)
+	pause := time.Duration(0)
+	if r := h.rule.retry; r != nil {
+		pause = r.Backoff(int(h.try), h.random(p.backingOff))
+	}
+	p.events.add(p.now+pause, meshRetry, h.id, h.gen)
 }
 
 // attemptFailed ends an attempt with an error of the client's proxy.
 func (p *Plane) attemptFailed(h *hop, err string) {
-	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
-	stats.backends[h.backend].Response(0, err, p.now-h.attempted)
+	stats := p.statsOf(h)
+	stats.attemptEnded(p.now, h, 0, err)
 	if err == mesh.ErrorFailFast {
 		h.unserved(h.upstream.service)
 	}
-	if h.retries(0, err) {
+	if p.sendsAgain(h, 0, err) {
 		p.retry(h, 0, err)
 		return
 	}

@@ -34,6 +34,8 @@ const (
 	connectionRefused
 	// crashNoticed takes a crashed pod out of the endpoints. id is the pod's, gen its restarts.
 	crashNoticed
+	// profileTimeout ends a request that follows a ServiceProfile.
+	profileTimeout
 	// meshRetry is the next attempt of a client's proxy.
 	meshRetry
 	// received is when a slow client has read the response.

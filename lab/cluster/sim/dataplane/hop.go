@@ -131,6 +131,9 @@ func (p *Plane) send(h *hop) {
 		p.finish(h, status)
 		return
 	}
+	if h.rule.profile != nil {
+		p.startProfiled(h)
+	}
 	p.attempt(h)
 }
 
@@ -147,7 +150,7 @@ func (p *Plane) withoutBackend(h *hop) int {
 		return 502
 	case h.rule.compiled.Redirect != nil:
 		if status := p.redirect(h, h.rule.compiled.Redirect); status != 0 {
-			h.from.proxy(h.service).stats(h.from, h.service, h.rule).route.Response(status, "", p.now-h.sent)
+			p.statsOf(h).ended(p.now, h, status, "")
 			return status
 		}
 	}

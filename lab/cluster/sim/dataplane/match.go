@@ -80,7 +80,10 @@ func (s *meshService) matchesTarget() bool {
 // rule returns the rule for a hop, or nil if none matches.
 func (p *Plane) rule(h *hop) *rule {
 	s := h.service
-	if !s.hasRoutes {
+	switch {
+	case s.profile != nil:
+		return s.profileRule(p.asked(h))
+	case !s.hasRoutes:
 		return s.rules[0]
 	}
 	n := p.ruleNumber(s, h)

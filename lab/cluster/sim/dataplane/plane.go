@@ -47,6 +47,7 @@ type Plane struct {
 	// serviceList holds the services in the order in which they became known.
 	serviceList []*meshService
 	table       *mesh.Table
+	profiles    []mesh.Profile
 	policies    mesh.Policies
 	// guardrailPolicies are the Servers and default policies that the guardrails set.
 	guardrailPolicies []mesh.Ref
@@ -193,8 +194,12 @@ func (p *Plane) dispatch(e timedEvent) {
 	case connectionRefused:
 		p.returnResponse(h, 502)
 	case meshRetry:
-		h.from.proxy(h.service).stats(h.from, h.service, h.rule).route.Retry()
+		if stats := p.statsOf(h); stats.profile == nil {
+			stats.route.Retry()
+		}
 		p.attempt(h)
+	case profileTimeout:
+		p.profileTimeOut(h)
 	}
 }
 

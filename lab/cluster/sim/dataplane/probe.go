@@ -140,6 +140,9 @@ func (p *Plane) probeRoute(s *meshService, r ProbeRequest) (*meshService, int) {
 func (p *Plane) probeRule(s *meshService, r ProbeRequest) *rule {
 	request := &mesh.Request{Method: r.Method, Host: s.name + "." + s.namespace, Headers: r.Headers}
 	request.Path, request.Query = splitPath(r.Path)
+	if s.profile != nil {
+		return s.profileRule(request)
+	}
 	if r.ExtraRule != nil && p.extraMatches(s, r.ExtraRule, request) {
 		return p.newRule(s, 0, &mesh.CompiledRule{Rule: *r.ExtraRule})
 	}

@@ -26,7 +26,9 @@ type meshService struct {
 
 	// rules are those that clients' proxies follow. Requests that match none are answered 404.
 	rules []*rule
-	// hasRoutes is set if HTTPRoutes attach to the Service.
+	// profile comes before HTTPRoutes; nil means none. hasRoutes is set if HTTPRoutes attach to the
+	// Service.
+	profile   *mesh.Profile
 	hasRoutes bool
 	cache     matchCache
 }
@@ -40,6 +42,8 @@ type rule struct {
 	timeouts mesh.Timeouts
 	retry    *mesh.Retry
 	limited  bool
+	// profile is the route of a ServiceProfile that the rule stands for; nil for others.
+	profile *mesh.ProfileRoute
 	// available reports whether a backend can receive requests. It is a field to avoid an
 	// allocation per call.
 	available func(i int) bool
@@ -148,6 +152,9 @@ func (p *Plane) attach(s *meshService) {
 		compiled = []*mesh.CompiledRule{{}}
 	}
 	s.rules = nil
+	if s.profile = p.profileOf(s); s.profile != nil {
+		s.rules, compiled = p.profileRules(s), nil
+	}
 	for i, c := range compiled {
 		s.rules = append(s.rules, p.newRule(s, i, c))
 	}

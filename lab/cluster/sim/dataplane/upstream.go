@@ -13,6 +13,8 @@ type proxy struct {
 	lookedUp int
 	// recent caches the counters of recent rules; requests in flight may still use older ones.
 	recent []*routeStats
+	// budget is that of the Service's profile. It is made when it is first needed.
+	budget *mesh.Budget
 }
 
 type routeStats struct {
@@ -21,6 +23,40 @@ type routeStats struct {
 	backends []*mesh.BackendStats
 	// missing stands for backends that do not exist. It is made when it is first needed.
 	missing *mesh.BackendStats
+	// profile counts in place of the others for a route of a profile; nil for an HTTPRoute.
+	profile *mesh.ProfileStats
+}
+
+// statsOf returns the counters of the rule that a hop follows.
+func (p *Plane) statsOf(h *hop) *routeStats {
+	return h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+}
+
+// attempt counts an attempt that is sent to a backend.
+func (s *routeStats) attempt(now time.Duration, backend int) {
+	if s.profile != nil {
+		s.profile.Attempt(now)
+		return
+	}
+	s.backends[backend].Request()
+}
+
+// attemptEnded counts the end of an attempt.
+func (s *routeStats) attemptEnded(now time.Duration, h *hop, status int, err string) {
+	if s.profile != nil {
+		s.profile.AttemptResponse(now, status)
+		return
+	}
+	s.backends[h.backend].Response(status, err, now-h.attempted)
+}
+
+// ended counts the end of a request.
+func (s *routeStats) ended(now time.Duration, h *hop, status int, err string) {
+	if s.profile != nil {
+		s.profile.Response(now, status, err, now-h.sent)
+		return
+	}
+	s.route.Response(status, err, now-h.sent)
 }
 
 func (d *pod) proxy(s *meshService) *proxy {
@@ -52,10 +88,15 @@ func (x *proxy) stats(from *pod, called *meshService, r *rule) *routeStats {
 		}
 	}
 	parent := called.servicePort()
-	s := &routeStats{rule: r, route: from.recorder.Route(parent, r.compiled.Route)}
-	for _, b := range r.backends {
-		to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}
-		s.backends = append(s.backends, from.recorder.Backend(parent, r.compiled.Route, to))
+	s := &routeStats{rule: r}
+	if r.profile != nil {
+		s.profile = from.recorder.Profile(parent, r.profile.Name)
+	} else {
+		s.route = from.recorder.Route(parent, r.compiled.Route)
+		for _, b := range r.backends {
+			to := mesh.ServicePort{Namespace: b.service.namespace, Name: b.service.name, Port: b.port}
+			s.backends = append(s.backends, from.recorder.Backend(parent, r.compiled.Route, to))
+		}
 	}
 	if len(x.recent) == maxRecentRules {
 		x.recent = append(x.recent[:0], x.recent[1:]...)
@@ -123,7 +164,11 @@ func (p *Plane) refresh(u *upstream, called *meshService) {
 		return
 	}
 	u.generation = p.endpointGeneration
-	u.Configure(p.now, called.policy.Accrual)
+	accrual := called.policy.Accrual
+	if called.profile != nil {
+		accrual = nil // those who follow a profile have no circuit breaking
+	}
+	u.Configure(p.now, accrual)
 	keys := u.service.keys
 	if p.cfg.ColdProxies && !u.lookup.Answer(len(keys)) {
 		keys = nil

@@ -77,17 +77,21 @@ func (p *Plane) probeEndpoint(u *upstream, key int) {
 
 // refuse responds on behalf of the client's proxy when there is no backend.
 func (p *Plane) refuse(h *hop, status int, err string) {
-	stats := h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	stats := p.statsOf(h)
 	counted := status
 	if err != "" {
 		counted = 0
 	}
-	if h.backend >= 0 {
+	switch {
+	case stats.profile != nil: // its attempts are counted before a backend is picked
+		stats.attempt(p.now, h.backend)
+		stats.attemptEnded(p.now, h, counted, err)
+	case h.backend >= 0:
 		b := stats.missingBackend(h)
 		b.Request()
 		b.Response(counted, err, p.now-h.attempted)
 	}
-	stats.route.Response(counted, err, p.now-h.sent)
+	stats.ended(p.now, h, counted, err)
 	h.byMesh = true
 	if h.backend < 0 {
 		h.unserved(h.rule.weighted()...)
