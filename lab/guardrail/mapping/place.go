@@ -140,7 +140,7 @@ func (m *mapper) reference(d *Document, path, kind, own string) {
 	if ok {
 		m.set(d, path+".name", to, "the name in the lab")
 	}
-	if ok || m.names.ours(namespace) {
+	if written := scalar(d.Root, path+".namespace"); written != "" && (ok || m.names.ours(namespace)) {
 		m.set(d, path+".namespace", m.lab.Namespace, "the lab has one namespace")
 	}
 }
