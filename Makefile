@@ -81,5 +81,5 @@ bench: ## Run the benchmarks (two minutes)
 race: ## Run all tests under the race detector, scenarios on two seeds only
 	$(GO) test -race -short ./...
 
-generate: ## Write the generated files again (scenarios/*schema.json)
+generate: ## Write the generated files again (JSON schemas)
 	$(GO) generate ./...

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:generate go run ../lab/scenario/schemagen .. .
+//go:generate go run ../lab/scenario/schemagen ..
 //go:embed */*.yaml */*.md */*/*.yaml
 var library embed.FS
 

@@ -51,7 +51,7 @@ func rules() []rule {
 		{pkg: "lab/service/server", imports: []string{"lab/service", "loadgen", "loadgen/rng", "loadgen/traceheader",
 			"loadgen/pacer"}},
 		{pkg: "lab/scenario/v1alpha1", imports: []string{"lab/service", "lab/input/yamlpos", "loadgen"}},
-		{pkg: "lab/scenario/schemagen", imports: []string{"lab/scenario/v1alpha1"}},
+		{pkg: "lab/scenario/schemagen", imports: []string{"lab/guardrail/mapping", "lab/scenario/v1alpha1"}},
 		{pkg: "lab/scenario/services", imports: []string{"lab/scenario", "lab/service", "loadgen", "loadgen/rng"}},
 		{pkg: "lab/scenario", imports: []string{"lab/digest", "lab/quiz/expr", "lab/scenario/v1alpha1", "lab/service",
 			"lab/input", "lab/input/yamlpos", "loadgen", "loadgen/accesslog", "loadgen/rng", "scenarios"}},

@@ -20,6 +20,29 @@ const (
 	FileKind    = "Workspace"
 )
 
+// Workspace is the content of a workspace's coalmine.yaml.
+type Workspace struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string `yaml:"kind"`
+	// Map has names of Deployments, Services, Canaries or ServiceAccounts, and the service or client of
+	// the scenario that each stands for. It has at most 100.
+	Map map[From]To `yaml:"map,omitempty"`
+}
+
+// From is a name in manifests: NAME or NAMESPACE/NAME.
+type From string
+
+// Pattern is the regular expression of the names.
+func (From) Pattern() string {
+	return `^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
+}
+
+// To is a name in the scenario.
+type To string
+
+// Pattern is the regular expression of the names.
+func (To) Pattern() string { return `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` }
+
 // maxRules is the number of names that a workspace may map.
 const maxRules = 100
 

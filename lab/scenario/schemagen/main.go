@@ -1,4 +1,4 @@
-// Command schemagen writes the JSON schemas of scenario and workload files from the Go types that
+// Command schemagen writes the JSON schemas of scenario, workload and workspace files from the Go types that
 // they are decoded into, so the published schemas match the decoder. Descriptions are the comments
 // of types and fields.
 package main
@@ -11,32 +11,31 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT FOLDER\n"+
-			"  ROOT    folder of the module\n  FOLDER  where to write the schemas")
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: schemagen ROOT\n  ROOT  folder of the module")
 		os.Exit(2)
 	}
-	if err := write(os.Args[1], os.Args[2]); err != nil {
+	if err := write(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "schemagen:", err)
 		os.Exit(1)
 	}
 }
 
-// write writes all schemas to a folder.
-func write(root, folder string) error {
+// write writes all schemas.
+func write(root string) error {
 	files, err := render(root)
 	if err != nil {
 		return err
 	}
 	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, name), data, 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// render returns the schemas by file name.
+// render returns the schemas by their files in the module.
 func render(root string) (map[string][]byte, error) {
 	comments, err := readComments(root)
 	if err != nil {

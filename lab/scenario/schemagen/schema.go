@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/scenario/v1alpha1"
 )
 
@@ -21,7 +22,9 @@ type schema struct {
 	Const       string             `json:"const,omitempty"`
 	Pattern     string             `json:"pattern,omitempty"`
 	Properties  map[string]*schema `json:"properties,omitempty"`
-	Required    []string           `json:"required,omitempty"`
+	// PropertyNames is the schema of a map's keys.
+	PropertyNames *schema  `json:"propertyNames,omitempty"`
+	Required      []string `json:"required,omitempty"`
 	// Additional is false for structs, and the schema of the values for maps.
 	Additional any                `json:"additionalProperties,omitempty"`
 	Items      *schema            `json:"items,omitempty"`
@@ -33,15 +36,16 @@ const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+
 
 // document describes the schema of one kind of file.
 type document struct {
-	// file is the name of the schema's file, id the last element of its $id.
+	// file is the schema's file in the module, id the last element of its $id.
 	file, id, kind string
 	of             reflect.Type
 }
 
 func documents() []document {
 	return []document{
-		{"schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
-		{"workload.schema.json", "workload.json", v1alpha1.KindWorkload, reflect.TypeFor[v1alpha1.Workload]()},
+		{"scenarios/schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
+		{"scenarios/workload.schema.json", "workload.json", v1alpha1.KindWorkload, reflect.TypeFor[v1alpha1.Workload]()},
+		{"docs/workspace.schema.json", "workspace.json", mapping.FileKind, reflect.TypeFor[mapping.Workspace]()},
 	}
 }
 
@@ -77,9 +81,9 @@ func (g *generator) of(t reflect.Type) *schema {
 	case reflect.Slice:
 		return &schema{Type: "array", Items: g.of(t.Elem())}
 	case reflect.Map:
-		return &schema{Type: "object", Additional: g.of(t.Elem())}
+		return &schema{Type: "object", PropertyNames: names(t.Key()), Additional: g.of(t.Elem())}
 	case reflect.String:
-		return &schema{Type: "string"}
+		return &schema{Type: "string", Pattern: pattern(t)}
 	case reflect.Bool:
 		return &schema{Type: "boolean"}
 	case reflect.Int:
@@ -88,6 +92,22 @@ func (g *generator) of(t reflect.Type) *schema {
 		return &schema{Type: "number"}
 	}
 	panic("schemagen: unsupported type " + t.String())
+}
+
+// pattern returns the pattern of a type of strings, "" for none.
+func pattern(t reflect.Type) string {
+	if p, ok := reflect.Zero(t).Interface().(interface{ Pattern() string }); ok {
+		return p.Pattern()
+	}
+	return ""
+}
+
+// names returns the schema of the keys of a map, nil for any.
+func names(key reflect.Type) *schema {
+	if p := pattern(key); p != "" {
+		return &schema{Pattern: p}
+	}
+	return nil
 }
 
 // define adds a struct to $defs under its name without the package; the names must be unique.

@@ -14,20 +14,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"coalmine/lab/guardrail/mapping"
 	"coalmine/lab/scenario"
 	"coalmine/scenarios"
 )
 
-// folder of the published schemas.
-const folder = "../../../scenarios"
+// root is the folder of the module.
+const root = "../../.."
 
 func TestPublishedSchemasAreUpToDate(t *testing.T) {
-	files, err := render("../../..")
+	files, err := render(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range files {
-		got, err := os.ReadFile(filepath.Join(folder, name))
+		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,10 +40,10 @@ func TestPublishedSchemasAreUpToDate(t *testing.T) {
 
 func TestSchemasHaveDescriptions(t *testing.T) {
 	for file, example := range map[string]func(*schema) (description, want string){
-		"schema.json": func(s *schema) (string, string) {
+		"scenarios/schema.json": func(s *schema) (string, string) {
 			return s.Defs["Fault"].Properties["share"].Description, "Share of the matching requests"
 		},
-		"workload.schema.json": func(s *schema) (string, string) {
+		"scenarios/workload.schema.json": func(s *schema) (string, string) {
 			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate "
 		},
 	} {
@@ -67,7 +68,7 @@ func TestOneLine(t *testing.T) {
 
 // An editor that uses the published schema accepts every scenario of the library.
 func TestLibraryMatchesTheSchema(t *testing.T) {
-	top := load(t, "schema.json")
+	top := load(t, "scenarios/schema.json")
 	names, err := scenario.Names(scenarios.Library())
 	if err != nil || len(names) == 0 {
 		t.Fatalf("the library has %d scenarios, error %v", len(names), err)
@@ -88,7 +89,7 @@ func TestLibraryMatchesTheSchema(t *testing.T) {
 }
 
 func TestWorkloadsMatchTheSchema(t *testing.T) {
-	top := load(t, "workload.schema.json")
+	top := load(t, "scenarios/workload.schema.json")
 	files, err := filepath.Glob("../../../scenarios/workloads/*.yaml")
 	if err != nil || len(files) != len(scenario.WorkloadNames()) {
 		t.Fatalf("there are %d files for %d workloads, error %v", len(files), len(scenario.WorkloadNames()), err)
@@ -106,7 +107,7 @@ func TestWorkloadsMatchTheSchema(t *testing.T) {
 
 // What an editor with the schema marks as wrong, the decoder refuses.
 func TestSchemaAndDecoderAgree(t *testing.T) {
-	top := load(t, "workload.schema.json")
+	top := load(t, "scenarios/workload.schema.json")
 	good, err := os.ReadFile("../../../scenarios/workloads/browse.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -150,9 +151,40 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 	}
 }
 
+// What an editor marks as wrong in a coalmine.yaml, its reader refuses.
+func TestWorkspaceSchemaAndReaderAgree(t *testing.T) {
+	top := load(t, "docs/workspace.schema.json")
+	const good = "apiVersion: coalmine.dev/v1alpha1\nkind: Workspace\nmap:\n  podinfo: backend\n  ingress/gate.way: edge\n"
+	if found := validate(t, top, []byte(good)); len(found) > 0 {
+		t.Errorf("the schema gives %q", found)
+	}
+	if rules, err := mapping.ParseFile([]byte(good)); err != nil || len(rules) != 2 {
+		t.Errorf("the reader gives %v, %v", rules, err)
+	}
+	for _, change := range []struct{ old, new, want string }{
+		{"kind: Workspace\n", "", "kind is missing"},
+		{"kind: Workspace", "kind: Scenario", "kind: is Scenario"},
+		{"v1alpha1", "v2", "apiVersion: is coalmine.dev/v2"},
+		{"map:", "names: {}\nmap:", "names is unknown"},
+		{"podinfo: backend", "podinfo: [backend]", "map.podinfo: is !!seq"},
+		{"podinfo: backend", "podinfo: Backend", "does not match"},
+		{"podinfo: backend", "a/b/c: backend", "map has the key a/b/c"},
+		{"podinfo: backend", "-podinfo: backend", "map has the key -podinfo"},
+		{"map:\n  podinfo: backend\n  ingress/gate.way: edge\n", "map: [podinfo]\n", "map: is !!seq"},
+	} {
+		data := []byte(strings.Replace(good, change.old, change.new, 1))
+		if found := validate(t, top, data); !anyContains(found, change.want) {
+			t.Errorf("%q: the schema gives %q, want %q", change.new, found, change.want)
+		}
+		if _, err := mapping.ParseFile(data); err == nil {
+			t.Errorf("%q: the reader accepts it", change.new)
+		}
+	}
+}
+
 // TestValidator checks that the validator of these tests reports violations.
 func TestValidator(t *testing.T) {
-	top := load(t, "schema.json")
+	top := load(t, "scenarios/schema.json")
 	for text, want := range map[string]string{
 		"kind: Scenario\nmetadata: {name: x}\nspec: {}":                    "apiVersion is missing",
 		"apiVersion: other\nkind: Scenario\nmetadata: {name: x}\nspec: {}": "apiVersion: is other",
@@ -182,7 +214,7 @@ func anyContains(findings []string, text string) bool {
 
 func load(t *testing.T, file string) *schema {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(folder, file))
+	data, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +284,8 @@ func (v *validator) object(at string, s *schema, n *yaml.Node) {
 			v.check(below, property, n.Content[i+1])
 		case len(s.Properties) > 0:
 			v.add("%s is unknown", below)
+		case s.PropertyNames != nil && !regexp.MustCompile(s.PropertyNames.Pattern).MatchString(key):
+			v.add("%s has the key %s, want %s", at, key, s.PropertyNames.Pattern)
 		default:
 			v.check(below, v.values(s), n.Content[i+1])
 		}
