@@ -244,6 +244,7 @@ func (c *Card) layout(p *page) {
 	p.writeFacts(c.explanation.title, c.explanation.run, p.fitting(c.explanation.facts))
 	c.writeItems(p)
 	c.writeHarm(p)
+	c.writeMesh(p)
 	c.writeRuns(p)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"coalmine/lab/event"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/liverun"
@@ -69,6 +70,27 @@ func TestViews(t *testing.T) {
 		golden(t, name+"-better-120x40.txt", render(c, 120, 40))
 		press(c, "b", "end")
 		golden(t, name+"-last-80x24.txt", render(c, 80, 24))
+	}
+}
+
+// TestMesh shows what the mesh did, in the run that shows most or in the selected one, without the
+// columns that have nothing to say.
+func TestMesh(t *testing.T) {
+	tr := liveruntest.Missed()
+	row := func(weight, retried, ejected int) score.MeshRow {
+		return score.MeshRow{Weight: weight, MeshEffect: event.MeshEffect{Service: "checkout", Workload: "canary",
+			Version: "v2", Attempts: 1500, Retried: retried, Ejected: ejected}}
+	}
+	for i := range tr.Card.Runs {
+		tr.Card.Runs[i].Mesh = []score.MeshRow{row(5, 12, 0), row(10, 500, 0)}
+	}
+	last := &tr.Card.Runs[len(tr.Card.Runs)-1]
+	last.Mesh = []score.MeshRow{row(50, 9, 4)}
+	c := New(tr, Options{})
+	golden(t, "mesh-80x60.txt", render(c, 80, 60))
+	press(c, "end")
+	if got := render(c, 80, 60); !strings.Contains(got, "Ejected") || !strings.Contains(got, "50 %") {
+		t.Errorf("the last run is selected, and the view is\n%s", got)
 	}
 }
 
