@@ -337,6 +337,9 @@ type Mesh struct {
 	From  Seconds      `json:"from"`
 	To    Seconds      `json:"to"`
 	Cells []MeshEffect `json:"cells"`
+	// ByProxies is set if the counts are from the proxies' own series, in which circuit breakers and
+	// applications leave no trace: Ejected, Repeated and GivenUp are unknown.
+	ByProxies bool `json:"byProxies,omitempty"`
 }
 
 // MeshEffect counts attempts at requests to a workload of a demo service, by users' clients and by

@@ -143,7 +143,7 @@ func (p *page) meshOf(c score.Card) {
 		return
 	}
 	p.section("Mesh", r.Run)
-	p.wrapped(3, faint, model.MeshText)
+	p.wrapped(3, faint, model.MeshText(r))
 	for i, row := range append([][]string{model.MeshColumns()}, rows...) {
 		line := "   " + left(row[0], 6) + right(row[1], 6) + "  " + left(cut(row[2], 20), 20)
 		for n, width := range []int{9, 14, 10, 8, 8, 7} {

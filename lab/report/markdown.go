@@ -175,7 +175,7 @@ func (d *markdownPage) mesh(r model.Run) {
 		return
 	}
 	d.Heading(3, "What the mesh did in "+markdown.Text(r.Row.Run))
-	d.Paragraph(sentence(upperFirst(model.MeshText)))
+	d.Paragraph(sentence(upperFirst(model.MeshText(r.Row))))
 	head := model.MeshColumns()
 	for i := 3; i < len(head); i++ {
 		head[i] = ">" + head[i]

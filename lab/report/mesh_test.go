@@ -54,3 +54,19 @@ func TestEveryReportSaysWhatTheMeshDid(t *testing.T) {
 		t.Errorf("JSON: %v", err)
 	}
 }
+
+// Proxies do not count ejections.
+func TestReportSaysWhoCountedWhatTheMeshDid(t *testing.T) {
+	d := reporttest.Caught()
+	for i := range d.Runs {
+		t := d.Runs[i].Timeline
+		t.Mesh = meshed(t.Released.At)
+		for j := range t.Mesh {
+			t.Mesh[j].ByProxies = true
+		}
+	}
+	got := written(t, report.FormatText, reporttest.Trial(d.Runs...))
+	if !strings.Contains(got, "as proxies count it") || !strings.Contains(got, "50 (×1.50)         0       –") {
+		t.Errorf("the report is\n%s", got)
+	}
+}

@@ -3,6 +3,7 @@ package card
 import (
 	"slices"
 
+	"coalmine/lab/format"
 	"coalmine/lab/report/model"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
@@ -20,7 +21,7 @@ func (c *Card) writeMesh(p *page) {
 		return
 	}
 	p.section("Mesh", r.Run)
-	p.wrapped(3, theme.Muted, model.MeshText)
+	p.wrapped(3, theme.Muted, model.MeshText(r))
 	widths := []int{6, 6, 0, 10, 15, 11, 9, 9, 8}[:len(table[0])]
 	widths[2] = p.width - 5
 	for n, w := range widths {
@@ -55,9 +56,10 @@ func meshTable(r score.Row) [][]string {
 	if len(rows) == 0 {
 		return nil
 	}
+	nothing := []string{"0", "", format.Missing}
 	rows = append([][]string{model.MeshColumns()}, rows...)
 	for n := len(rows[0]) - 1; n > 4; n-- {
-		if slices.ContainsFunc(rows[1:], func(row []string) bool { return row[n] != "0" && row[n] != "" }) {
+		if slices.ContainsFunc(rows[1:], func(row []string) bool { return !slices.Contains(nothing, row[n]) }) {
 			break
 		}
 		for i := range rows {

@@ -63,6 +63,8 @@ type Agent struct {
 	// ready.
 	denyCounters denyCounters
 	wasReady     map[types.UID]bool
+	// Only watchMesh uses meshCounters.
+	meshCounters meshCounters
 }
 
 // New returns an agent for a run, or an error if the run spec cannot be used.
@@ -140,8 +142,8 @@ func (a *Agent) canaryName(canary string) string {
 	return workloads.TrimNamespace(canary, scenario.Namespace)
 }
 
-// Watch detects traffic pods that fall silent and tells the others who denies their requests, until
-// the context ends.
+// Watch detects traffic pods that fall silent, tells the others who denies their requests, and records
+// what the mesh did, until the context ends.
 func (a *Agent) Watch(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -153,6 +155,9 @@ func (a *Agent) Watch(ctx context.Context) {
 			a.traffic.watch()
 			if err := a.watchDenials(ctx); err != nil && ctx.Err() == nil {
 				a.log.Warn("cannot find out which workloads deny requests", "error", err)
+			}
+			if err := a.watchMesh(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("cannot find out what the mesh did", "error", err)
 			}
 		}
 	}

@@ -112,7 +112,7 @@ func (p *page) addHarm(t *model.Trial) {
 	}
 	if r, ok := t.Highlight(); ok {
 		p.addSegments(r)
-		p.MeshHead, p.Mesh, p.MeshText = model.MeshColumns(), model.MeshTable(r.Row), model.MeshText
+		p.MeshHead, p.Mesh, p.MeshText = model.MeshColumns(), model.MeshTable(r.Row), model.MeshText(r.Row)
 	}
 	if c.Faulty.Of == 0 && c.Harm.Learner == 0 {
 		return

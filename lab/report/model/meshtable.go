@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"coalmine/lab/format"
 	"coalmine/lab/verdict/score"
@@ -38,12 +39,22 @@ func MeshTable(r score.Row) [][]string {
 		if n := m.Requests(); n > 0 && m.Retried+m.Repeated > 0 {
 			again = fmt.Sprintf("%s (×%.2f)", again, float64(m.Attempts)/float64(n))
 		}
+		ejected := format.Number(m.Ejected)
+		if m.ByProxies {
+			ejected = format.Missing
+		}
 		rows = append(rows, []string{format.OptionalClock(&m.From), fmt.Sprintf("%d %%", m.Weight), name,
-			format.Number(m.Attempts), again, format.Number(m.TimedOut + m.GivenUp), format.Number(m.Ejected),
+			format.Number(m.Attempts), again, format.Number(m.TimedOut + m.GivenUp), ejected,
 			format.Number(m.Limited), format.Number(m.Denied)})
 	}
 	return rows
 }
 
 // MeshText says what the table shows.
-const MeshText = "what retries, timeouts, circuit breaking, limits and policy did; × is attempts per request"
+func MeshText(r score.Row) string {
+	if slices.ContainsFunc(r.Mesh, func(m score.MeshRow) bool { return m.ByProxies }) {
+		return "what retries, timeouts, limits and policy did, as proxies count it: circuit breaking and what " +
+			"applications send again are not counted; × is attempts per request"
+	}
+	return "what retries, timeouts, circuit breaking, limits and policy did; × is attempts per request"
+}

@@ -13,6 +13,8 @@ type MeshRow struct {
 	// From is when that share began, Weight the share in percent.
 	From   event.Seconds `json:"from"`
 	Weight int           `json:"weight"`
+	// ByProxies is set if nobody counted Ejected, Repeated and GivenUp.
+	ByProxies bool `json:"byProxies,omitempty"`
 	event.MeshEffect
 }
 
@@ -29,7 +31,7 @@ func meshRows(t *timeline.Timeline) []MeshRow {
 		if !t.Released.Happened() || middle < event.Seconds(t.Released.At) {
 			continue
 		}
-		row := MeshRow{From: event.Seconds(t.Released.At)}
+		row := MeshRow{From: event.Seconds(t.Released.At), ByProxies: m.ByProxies}
 		for i, s := range t.Steps {
 			if event.Seconds(s.At) <= middle {
 				row.From, row.Weight = event.Seconds(s.At), t.Exposure(i)
