@@ -102,7 +102,7 @@ func (env *Env) writeAdoption(files map[string][]byte, a *guardrail.Adoption) {
 		old, now := "a/"+name, "b/"+name
 		if _, exists := files[name]; !exists {
 			old = "/dev/null"
-			fmt.Fprintf(env.Out, "# %s: new: templates for built-in metrics, which have no values with Linkerd\n", name)
+			fmt.Fprintf(env.Out, "# %s: new: %s\n", name, a.Added[name])
 		}
 		env.Out.Write(diff.Diff(old, files[name], now, a.Files[name]))
 	}

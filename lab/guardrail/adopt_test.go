@@ -91,3 +91,41 @@ func TestAdoptOwn(t *testing.T) {
 		t.Errorf("%v, %+v", err, again.Edits)
 	}
 }
+
+// TestAdoptServerAuthorization expects a ServerAuthorization to become policies with the lab's names.
+func TestAdoptServerAuthorization(t *testing.T) {
+	const before = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: develop}\n---\n"
+	const after = "---\n# the last\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: develop}\n"
+	files := map[string][]byte{"all.yaml": []byte(before + serverAuthorization + after)}
+	a, err := Adopt(files, adoptEnvironment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, _, _ := strings.Cut(serverAuthorization, "---\n")
+	if got, want := string(a.Files["all.yaml"]), before+server+after; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if text := string(a.Files[policiesFile]); !strings.Contains(text, "name: backend-http\n") ||
+		!strings.Contains(text, "edge.develop.serviceaccount") || a.Added[policiesFile] == "" {
+		t.Errorf("the policies are\n%s", text)
+	}
+	if len(a.Edits) != 1 || a.Edits[0].Old != kindServerAuthorization || a.Edits[0].Line != 10 {
+		t.Errorf("%+v", a.Edits)
+	}
+	env := adoptEnvironment()
+	env.ReleaseTarget = ""
+	if set, err := Parse(a.Files, env); err != nil || len(set.Notes) > 0 {
+		t.Errorf("%v, %v", err, set)
+	}
+}
+
+// TestAdoptListedServerAuthorization expects one that cannot be taken out of its List to be an error.
+func TestAdoptListedServerAuthorization(t *testing.T) {
+	const list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: policy.linkerd.io/v1beta1\n" +
+		"  kind: ServerAuthorization\n  metadata: {name: edge}\n" +
+		"  spec: {server: {name: a}, client: {unauthenticated: true}}\n"
+	_, err := Adopt(map[string][]byte{"all.yaml": []byte(list)}, adoptEnvironment())
+	if err == nil || !strings.Contains(err.Error(), "all.yaml:4: cannot be replaced where it is") {
+		t.Error(err)
+	}
+}

@@ -72,9 +72,6 @@ func (c *checker) checkProvider(d *document, v *flaggerv1.Canary) {
 	const hint = "write " + MeshProvider + ", or remove it; coalmine adopt does so"
 	switch v.Spec.Provider {
 	case "", MeshProvider:
-	case "linkerd":
-		c.fail(d, "spec.provider", "linkerd means the deprecated SMI TrafficSplit, which ignores analysis.match: "+
-			"an A/B test would send all users to the canary", hint)
 	case "gatewayapi:v1":
 		c.fail(d, "spec.provider", "gatewayapi:v1 stalls with Linkerd: Flagger waits for an observedGeneration "+
 			"that Linkerd never writes (linkerd2#14964)", hint)

@@ -90,15 +90,13 @@ func (m *mapper) mapGateways(a *app) {
 	gateways, service := 0, false
 	for i, ref := range refs.Items() {
 		at := yamlpos.Index(path, i)
-		group, kind := scalar(ref.Value, "group"), scalar(ref.Value, "kind")
 		switch {
-		case kind == "Service":
+		case scalar(ref.Value, "kind") == "Service":
 			service = true
 			m.setName(d, at+".name")
 			m.setNamespace(d, at+".namespace")
 			m.setServicePort(d, at+".port", a.to)
-		case m.remaps(a) && (kind == "" || kind == "Gateway") &&
-			(group == "" || strings.HasPrefix(group, "gateway.")):
+		case (m.remaps(a) || m.foreign(a)) && isGateway(ref):
 			gateways++
 			m.gateways[d] = scalar(ref.Value, "name")
 			continue

@@ -117,8 +117,8 @@ type app struct {
 	to string
 	// explicit is set if a rule names the app, implicit if its namespace is not written.
 	explicit, implicit bool
-	// otherMesh is set if the Canary is written for another mesh or ingress.
-	otherMesh bool
+	// otherMesh is set if the Canary is written for another mesh or ingress, namesMesh if it says so.
+	otherMesh, namesMesh bool
 }
 
 type mapper struct {
@@ -204,7 +204,7 @@ func (m *mapper) addApp(d *Document) {
 	}
 	a.service = cmp.Or(scalar(d.Root, "spec.service.name"), a.target)
 	a.targetPort = cmp.Or(scalar(d.Root, "spec.service.targetPort"), a.port)
-	a.otherMesh = forOtherMesh(d)
+	a.otherMesh, a.namesMesh = forOtherMesh(d), namesMesh(d)
 	if a.target == "" {
 		return // reported when it is decoded
 	}

@@ -14,13 +14,35 @@ import (
 // Provider is the mesh provider under which Flagger works with Linkerd.
 const Provider = "gatewayapi:v1beta1"
 
+// namesMesh reports whether a Canary names another mesh or ingress, or a Gateway, so that it is not one
+// for Linkerd with a part missing.
+func namesMesh(d *Document) bool {
+	if slices.Contains(otherProviders(), scalar(d.Root, "spec.provider")) {
+		return true
+	}
+	refs, _ := find(d.Root, "spec.service.gatewayRefs")
+	return slices.ContainsFunc(refs.Items(), func(f yamlpos.Field) bool { return isGateway(f) })
+}
+
+// otherProviders are those of Flagger that split the traffic by other means than a route of the Gateway
+// API. Source: flagger, pkg/apis/flagger/v1beta1/provider.go.
+func otherProviders() []string {
+	return []string{"apisix", "appmesh", "appmesh:v1beta1", "appmesh:v1beta2", "contour", "gloo", "istio", "knative",
+		"kubernetes", "kuma", "linkerd", "nginx", "osm", "skipper", "smi:v1alpha1", "smi:v1alpha2", "smi:v1alpha3",
+		"traefik"}
+}
+
+// isGateway reports whether a parent of a route is a Gateway, the default.
+func isGateway(ref yamlpos.Field) bool {
+	group, kind := scalar(ref.Value, "group"), scalar(ref.Value, "kind")
+	return (kind == "" || kind == "Gateway") && (group == "" || strings.HasPrefix(group, "gateway."))
+}
+
 // forOtherMesh reports whether a Canary is written for another mesh or ingress: by its provider or,
 // if that is left to Flagger's installation, since its route has no Service for a parent, as Linkerd
 // needs it.
 func forOtherMesh(d *Document) bool {
-	switch scalar(d.Root, "spec.provider") {
-	case "", Provider, "gatewayapi:v1":
-	default:
+	if namesMesh(d) {
 		return true
 	}
 	refs, _ := find(d.Root, "spec.service.gatewayRefs")
@@ -30,8 +52,10 @@ func forOtherMesh(d *Document) bool {
 }
 
 // foreign reports whether the Canary of an app is changed to one for Linkerd. One that is written
-// for the lab is played as it is.
-func (m *mapper) foreign(a *app) bool { return m.lab.Translate || a.otherMesh && m.remaps(a) }
+// for the lab, and only lacks something, is played as it is.
+func (m *mapper) foreign(a *app) bool {
+	return m.lab.Translate || a.otherMesh && (m.remaps(a) || a.to != "" && a.namesMesh)
+}
 
 // translate changes a Canary for another mesh or ingress into one for Linkerd.
 func (m *mapper) translate(a *app) {

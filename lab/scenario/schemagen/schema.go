@@ -44,7 +44,8 @@ type document struct {
 func documents() []document {
 	return []document{
 		{"scenarios/schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
-		{"scenarios/workload.schema.json", "workload.json", v1alpha1.KindWorkload, reflect.TypeFor[v1alpha1.Workload]()},
+		{"scenarios/workload.schema.json", "workload.json", v1alpha1.KindWorkload,
+			reflect.TypeFor[v1alpha1.Workload]()},
 		{"docs/workspace.schema.json", "workspace.json", mapping.FileKind, reflect.TypeFor[mapping.Workspace]()},
 	}
 }

@@ -154,7 +154,8 @@ func TestSchemaAndDecoderAgree(t *testing.T) {
 // What an editor marks as wrong in a coalmine.yaml, its reader refuses.
 func TestWorkspaceSchemaAndReaderAgree(t *testing.T) {
 	top := load(t, "docs/workspace.schema.json")
-	const good = "apiVersion: coalmine.dev/v1alpha1\nkind: Workspace\nmap:\n  podinfo: backend\n  ingress/gate.way: edge\n"
+	const good = "apiVersion: coalmine.dev/v1alpha1\nkind: Workspace\n" +
+		"map:\n  podinfo: backend\n  ingress/gate.way: edge\n"
 	if found := validate(t, top, []byte(good)); len(found) > 0 {
 		t.Errorf("the schema gives %q", found)
 	}
