@@ -29,8 +29,8 @@ func proxySeries(n int) string {
 	backend("", "RESPONSE_HEADERS_TIMEOUT", 4)
 	backend("", "REQUEST_TIMEOUT", 2)
 	backend("", "FAIL_FAST", 5)
-	fmt.Fprintf(&b, "outbound_http_route_retry_requests_total{parent_namespace=\"develop\",parent_name=\"backend\"} %d\n",
-		n*39)
+	fmt.Fprintf(&b, "outbound_http_route_retry_requests_total{parent_namespace=\"develop\","+
+		"parent_name=\"backend\"} %d\n", n*39)
 	fmt.Fprintf(&b, "# TYPE request_total counter\nrequest_total{direction=\"outbound\",dst_namespace=\"develop\","+
 		"dst_deployment=\"backend\",dst_service=\"backend-canary\"} %d\n", n*100)
 	return b.String()
@@ -82,7 +82,8 @@ func TestMeshEffectsAreRecorded(t *testing.T) {
 			got = append(got, m)
 		}
 	}
-	if len(got) != 1 || got[0].From != event.Seconds(40*time.Second) || got[0].To != event.Seconds(50*time.Second) || !got[0].ByProxies {
+	from, to := event.Seconds(40*time.Second), event.Seconds(50*time.Second)
+	if len(got) != 1 || got[0].From != from || got[0].To != to || !got[0].ByProxies {
 		t.Fatalf("%+v", got)
 	}
 	want := []event.MeshEffect{
