@@ -69,8 +69,8 @@ func (p *Policies) ForPort(w Workload, port int) *PortPolicy {
 	return pp
 }
 
-// routesOf returns the routes of a Server (linkerd2, policy-controller/grpc/src/routes.rs,
-// timestamp_then_name).
+// routesOf returns the routes of a Server (linkerd2, policy-controller/grpc/src/inbound/http.rs,
+// to_route_list).
 func (p *Policies) routesOf(s *Server) []*portRoute {
 	var found []*InboundRoute
 	for i := range p.Routes {
@@ -79,7 +79,8 @@ func (p *Policies) routesOf(s *Server) []*portRoute {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b *InboundRoute) int {
-		return cmp.Or(compareTimes(a.Created, b.Created), strings.Compare(a.Name, b.Name))
+		return cmp.Or(compareTimes(a.Created, b.Created), strings.Compare(a.Name, b.Name),
+			strings.Compare(a.Group, b.Group))
 	})
 	var routes []*portRoute
 	for _, r := range found {

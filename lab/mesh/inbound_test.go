@@ -182,3 +182,15 @@ func TestInboundSeries(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Of routes of one age and name, the group decides.
+func TestRoutesOfOneNameAreRankedByGroup(t *testing.T) {
+	p := routePolicies()
+	other := p.Routes[1]
+	other.Group = "gateway.networking.k8s.io"
+	p.Routes = append(p.Routes, other)
+	v := p.ForPort(probeWorkload(), 8080).Decide(Client{Identity: clientID}, &Request{Method: "GET", Path: "/api"})
+	if v.Route.Group != other.Group || v.Allowed {
+		t.Errorf("%+v", v)
+	}
+}
