@@ -75,7 +75,8 @@ func countsRequests(name string) bool {
 	return strings.Contains(name, "rps") || strings.Contains(name, "request") && rate
 }
 
-// checkAutoscaler checks what the API server would check, and notes what the lab does otherwise.
+// checkAutoscaler checks what the API server would check, notes what the lab does otherwise, and limits
+// the replicas: Flagger itself scales the canary to minReplicas.
 func (c *checker) checkAutoscaler(d *document, h *autoscalingv2.HorizontalPodAutoscaler) {
 	low, high := *h.Spec.MinReplicas, h.Spec.MaxReplicas
 	switch {
@@ -86,6 +87,7 @@ func (c *checker) checkAutoscaler(d *document, h *autoscalingv2.HorizontalPodAut
 	case high > MaxReplicas:
 		c.note(d, "spec.maxReplicas", fmt.Sprintf("the lab runs at most %d pods of a Deployment", MaxReplicas), "")
 	}
+	*h.Spec.MinReplicas, h.Spec.MaxReplicas = min(low, MaxReplicas), min(high, MaxReplicas)
 	if !c.checkLength(d, "spec.metrics", len(h.Spec.Metrics)) {
 		return
 	}
@@ -133,6 +135,8 @@ func (c *checker) checkAutoscalerRef(d *document, ref *flaggerv1.AutoscalerRefer
 	for _, n := range []*int32{r.MinReplicas, r.MaxReplicas} {
 		if n != nil && *n < 1 {
 			c.fail(d, path+".primaryScalerReplicas", fmt.Sprintf("%d is less than 1", *n), "write 1 or more")
+		} else if n != nil {
+			*n = min(*n, MaxReplicas)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package guardrail
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
@@ -146,6 +147,17 @@ func (c *checker) checkMeta(d *document) {
 		path.Child("annotations"))...)
 	for _, p := range problems {
 		c.fail(d, p.Field, Clip(fmt.Sprint(p.BadValue))+": "+Clip(p.Detail), "correct the label or annotation")
+	}
+	c.checkRetries(d, "metadata.annotations", d.meta.GetAnnotations())
+}
+
+// checkRetries limits the retries that annotations of a Service or a route ask for. That the limit is
+// a number is left to the checks of Linkerd's webhook and of the mesh.
+func (c *checker) checkRetries(d *document, path string, annotations map[string]string) {
+	n, err := strconv.ParseUint(annotations["retry.linkerd.io/limit"], 10, 16)
+	if err == nil && n > MaxRetries {
+		c.fail(d, path, fmt.Sprintf("retry.linkerd.io/limit is %d: the lab sends a request again %d times at most", n,
+			MaxRetries), fmt.Sprintf("write %d or less", MaxRetries))
 	}
 }
 

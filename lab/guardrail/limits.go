@@ -34,6 +34,9 @@ const (
 	MaxParseTime = time.Minute
 	// MaxReplicas is the number of replicas that an autoscaler may allow. Each costs memory.
 	MaxReplicas = 20
+	// MaxRetries is how often a proxy may send a request again. Each attempt costs time, and attempts
+	// of proxies along the way multiply.
+	MaxRetries = 10
 )
 
 // Limits of a query. Each metric runs its query once per interval, on an hour or two of samples.

@@ -47,6 +47,7 @@ func (c *checker) checkServiceMetadata(d *document, name string, m *flaggerv1.Cu
 	for _, p := range problems {
 		c.fail(d, p.Field, Clip(fmt.Sprint(p.BadValue))+": "+Clip(p.Detail), "correct the label or annotation")
 	}
+	c.checkRetries(d, path.Child("annotations").String(), m.Annotations)
 }
 
 // checkHosts checks the host names of Flagger's route as the Gateway API does.

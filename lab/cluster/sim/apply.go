@@ -22,9 +22,16 @@ import (
 	"coalmine/lab/scenario"
 )
 
+// watched is how many objects are applied before the watches of the fakes are read: they hold a
+// hundred changes.
+const watched = 50
+
 // applySet applies the objects of a set in order.
 func (w *world) applySet(ctx context.Context, set *guardrail.Set, owner string) error {
-	for _, o := range set.Objects {
+	for i, o := range set.Objects {
+		if i%watched == watched-1 {
+			vclock.WaitIdle()
+		}
 		object := set.Played(o)
 		if object == nil {
 			continue
