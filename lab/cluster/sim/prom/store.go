@@ -103,7 +103,9 @@ type querier struct {
 }
 
 // Querier implements [storage.Queryable].
-func (s *store) Querier(mint, maxt int64) (storage.Querier, error) { return querier{s, mint, maxt}, nil }
+func (s *store) Querier(mint, maxt int64) (storage.Querier, error) {
+	return querier{s, mint, maxt}, nil
+}
 
 // Select implements [storage.Querier]. Like the head block it returns series in the order of their
 // first samples, unless they are to be sorted.
