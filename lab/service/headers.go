@@ -10,7 +10,7 @@ type RequestHeaders interface {
 // of those of the plan's user. For a request that was sent as planned, the result is the same. If
 // the cohort is not in the vocabulary, only faults without cohorts can hit.
 func (m *Model) BeginWithHeaders(r Request, headers RequestHeaders, s State) (w Work) {
-	m.begin(&w, r, s, m.candidateFaultsSent(r, headers))
+	m.begin(&w, &r, s, m.candidateFaultsSent(r, headers))
 	return w
 }
 

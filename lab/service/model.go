@@ -92,12 +92,12 @@ func (m *Model) Behaviour() Behaviour { return m.behaviour }
 // wins; hold times and leaked memory add up. If another service is called, half of the own time and
 // the datastore's time come before the call. A route without an entry is answered 404 at once.
 func (m *Model) Begin(r Request, s State) (w Work) {
-	m.begin(&w, r, s, m.candidateFaults(r))
+	m.begin(&w, &r, s, m.candidateFaults(&r))
 	return w
 }
 
 // begin implements Begin, given the set of faults that can hit the request.
-func (m *Model) begin(w *Work, r Request, s State, set uint64) {
+func (m *Model) begin(w *Work, r *Request, s State, set uint64) {
 	if int(r.Route) >= len(m.routes) || m.routes[r.Route] == nil {
 		w.Status, w.Size = 404, DefaultSize
 		return
@@ -112,7 +112,7 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 	}
 	own := m.behaviour.WarmUp.scale(rt.own.Draw(m.own.Bits(n)), s.Uptime)
 	for ; set != 0; set &= set - 1 {
-		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(r, s, n) {
+		if f := &m.faults[bits.TrailingZeros64(set)]; f.hits(*r, s, n) {
 			own = f.apply(w, own, n)
 		}
 	}
@@ -125,7 +125,7 @@ func (m *Model) begin(w *Work, r Request, s State, set uint64) {
 
 // Hit returns the names of the faults that hit a request, in order. It recomputes the ground truth
 // from a plan.
-func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.candidateFaults(r)) }
+func (m *Model) Hit(r Request, s State) []string { return m.hit(r, s, m.candidateFaults(&r)) }
 
 func (m *Model) hit(r Request, s State, set uint64) []string {
 	var names []string
@@ -139,7 +139,7 @@ func (m *Model) hit(r Request, s State, set uint64) []string {
 
 // candidateFaults returns the set of faults that match a request's route, cohort, headers and
 // cookies.
-func (m *Model) candidateFaults(r Request) uint64 {
+func (m *Model) candidateFaults(r *Request) uint64 {
 	if int(r.Route) < len(m.routes) && int(r.Cohort) == len(m.perUser) { // of no cohort
 		return m.byRoute[int(r.Cohort)*len(m.routes)+int(r.Route)] &^ m.matches.conditional
 	}
@@ -196,7 +196,7 @@ func oneOf(list []string, name string) bool { return len(list) == 0 || slices.Co
 
 // streamIndex returns the index of the request's draws in the random streams. Indices of different
 // attempts do not overlap.
-func (r Request) streamIndex() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
+func (r *Request) streamIndex() uint64 { return r.Seq ^ uint64(r.Attempt)<<56 }
 
 // scale multiplies a duration by Factor at readiness, falling linearly to 1 at the end of For.
 func (u WarmUp) scale(d, uptime time.Duration) time.Duration {

@@ -66,16 +66,27 @@ func (p *Pod) SetDecider(decide func(Job, State) Work) { p.decide = decide }
 
 // Offer offers a job to the pod. The Start is valid if the Admission is Started.
 func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
+	s := Start{Job: j}
+	slot, admission := p.Take(now, &j, &s.Work)
+	if admission != Started {
+		return Start{}, admission
+	}
+	s.Slot = slot
+	return s, Started
+}
+
+// Take is Offer without copies: it sets the work of a job that is started.
+func (p *Pod) Take(now time.Duration, j *Job, w *Work) (Slot, Admission) {
 	switch {
 	case !p.Ready(now):
-		return Start{}, Refused
+		return Slot{}, Refused
 	case p.hasSlot():
-		return p.start(now, j), Started
+		return p.start(now, j, w), Started
 	case p.queue.push(j):
 		p.peak = max(p.peak, p.InWork()+p.Waiting())
-		return Start{}, Queued
+		return Slot{}, Queued
 	default:
-		return Start{}, Rejected
+		return Slot{}, Rejected
 	}
 }
 
@@ -83,11 +94,11 @@ func (p *Pod) Offer(now time.Duration, j Job) (Start, Admission) {
 // stays busy and the caller calls Release after that time. Otherwise the first waiting job starts,
 // and its Start is returned. A stale slot has no effect. The caller checks Killed afterwards.
 func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
-	w, ok := p.slots.finish(s)
+	grow, ok := p.slots.finish(s)
 	if !ok {
 		return Start{}, false
 	}
-	p.memory += w.Grow
+	p.memory += grow
 	if limit := p.model.behaviour.Memory.Limit; limit > 0 && p.memory > limit {
 		p.killed = true
 	}
@@ -108,25 +119,30 @@ func (p *Pod) next(now time.Duration) (Start, bool) {
 	if p.killed || p.queue.len() == 0 || !p.hasSlot() {
 		return Start{}, false
 	}
-	return p.start(now, p.queue.pop()), true
+	next := Start{Job: p.queue.pop()}
+	next.Slot = p.start(now, &next.Job, &next.Work)
+	return next, true
 }
 
-func (p *Pod) start(now time.Duration, j Job) Start {
-	s := p.slots.acquire(j)
+func (p *Pod) start(now time.Duration, j *Job, w *Work) Slot {
+	slot, used := p.slots.acquire(j)
 	p.peak = max(p.peak, p.InWork()+p.Waiting())
-	w := p.work(j, State{Uptime: now - p.readyAt, InWork: p.slots.working, Weight: p.weight})
-	p.slots.setWork(s, w)
-	return Start{Job: j, Slot: s, Work: w}
+	p.work(j, State{Uptime: now - p.readyAt, InWork: p.slots.working, Weight: p.weight}, w)
+	used.hold, used.grow = w.Hold > 0, w.Grow
+	return slot
 }
 
-func (p *Pod) work(j Job, s State) Work {
+// work sets what the service does with a job.
+func (p *Pod) work(j *Job, s State, w *Work) {
 	switch {
 	case p.decide != nil:
-		return p.decide(j, s)
+		*w = p.decide(*j, s)
 	case j.Headers != nil:
-		return p.model.BeginWithHeaders(j.Request, j.Headers, s)
+		*w = p.model.BeginWithHeaders(j.Request, j.Headers, s)
+	default:
+		*w = Work{}
+		p.model.begin(w, &j.Request, s, p.model.candidateFaults(&j.Request))
 	}
-	return p.model.Begin(j.Request, s)
 }
 
 func (p *Pod) hasSlot() bool {

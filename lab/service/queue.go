@@ -10,14 +10,14 @@ type queue struct {
 func (q *queue) len() int { return q.size }
 
 // push adds a job. It returns false if the queue is full.
-func (q *queue) push(j Job) bool {
+func (q *queue) push(j *Job) bool {
 	if q.size >= q.limit {
 		return false
 	}
 	if q.size == len(q.ring) {
 		q.grow()
 	}
-	q.ring[(q.first+q.size)%len(q.ring)] = j
+	q.ring[(q.first+q.size)%len(q.ring)] = *j
 	q.size++
 	return true
 }

@@ -14,12 +14,13 @@ const (
 	slotHeld
 )
 
-// slotState is a slot with its job and work.
+// slotState is a slot with its job, and what follows from the end of its work.
 type slotState struct {
 	job        Job
-	work       Work
-	generation uint32
+	grow       float64
+	hold       bool
 	use        slotUse
+	generation uint32
 }
 
 // slotTable holds a pod's slots. It grows to the maximum that were used at the same time.
@@ -41,8 +42,8 @@ func (t *slotTable) at(s Slot, want slotUse) *slotState {
 	return p
 }
 
-// acquire puts a job into a free slot.
-func (t *slotTable) acquire(j Job) Slot {
+// acquire puts a job into a free slot. Its state is valid until the next call.
+func (t *slotTable) acquire(j *Job) (Slot, *slotState) {
 	if len(t.free) == 0 {
 		t.free = append(t.free, uint32(len(t.slots)))
 		t.slots = append(t.slots, slotState{generation: 1})
@@ -50,28 +51,26 @@ func (t *slotTable) acquire(j Job) Slot {
 	i := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
 	p := &t.slots[i]
-	p.job, p.use = j, slotWorking
+	p.job, p.use = *j, slotWorking
 	t.working++
-	return Slot{i, p.generation}
+	return Slot{i, p.generation}, p
 }
 
-// setWork sets the work of a slot that was just acquired.
-func (t *slotTable) setWork(s Slot, w Work) { t.slots[s.index].work = w }
-
-// finish ends the work in a slot. The slot is then held, if the work says so, or freed.
-func (t *slotTable) finish(s Slot) (Work, bool) {
+// finish ends the work in a slot and returns the memory that it leaks. The slot is then held, if the
+// work says so, or freed.
+func (t *slotTable) finish(s Slot) (grow float64, ok bool) {
 	p := t.at(s, slotWorking)
 	if p == nil {
-		return Work{}, false
+		return 0, false
 	}
 	t.working--
-	if p.work.Hold > 0 {
+	if p.hold {
 		p.use = slotHeld
 		t.held++
 	} else {
 		t.freeSlot(s.index)
 	}
-	return p.work, true
+	return p.grow, true
 }
 
 // release frees a slot that is held.

@@ -248,10 +248,10 @@ func (p *Plane) offer(h *hop) {
 	if len(h.drops) > 0 {
 		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
 	}
-	start, admission := d.server.Offer(p.now, job)
+	slot, admission := d.server.Take(p.now, &job, &h.work)
 	switch admission {
 	case service.Started:
-		p.startWork(h, start)
+		p.startWork(h, slot)
 	case service.Queued:
 		h.inPod = true
 		h.faultHit = d.faultySlots > 0
@@ -278,19 +278,19 @@ func (h *hop) unserved(services ...*meshService) {
 	h.byMesh = !h.faultHit
 }
 
-// startWork is called when the hop gets a slot.
-func (p *Plane) startWork(h *hop, s service.Start) {
-	h.slot, h.work, h.inPod = s.Slot, s.Work, true
+// startWork is called when the hop has a slot and its work.
+func (p *Plane) startWork(h *hop, s service.Slot) {
+	h.slot, h.inPod = s, true
 	h.work.Hit = h.work.Hit || h.extra
 	if h.work.Hit {
 		h.faultHit = true
 		h.server.faultySlots++
 	}
-	if s.Work.Calls != "" {
-		p.events.add(p.now+s.Work.Before, callDownstream, h.id, h.gen)
+	if h.work.Calls != "" {
+		p.events.add(p.now+h.work.Before, callDownstream, h.id, h.gen)
 		return
 	}
-	p.events.add(p.now+s.Work.Before+s.Work.After, workDone, h.id, h.gen)
+	p.events.add(p.now+h.work.Before+h.work.After, workDone, h.id, h.gen)
 }
 
 // workDone responds to a hop and passes its slot on.
@@ -313,7 +313,9 @@ func (p *Plane) workDone(h *hop) {
 
 func (p *Plane) startNext(next service.Start, ok bool) {
 	if ok {
-		p.startWork(p.hops[uint32(next.Job.Tag)], next)
+		h := p.hops[uint32(next.Job.Tag)]
+		h.work = next.Work
+		p.startWork(h, next.Slot)
 	}
 }
 
