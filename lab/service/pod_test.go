@@ -34,6 +34,26 @@ func TestQueueIsFirstInFirstOut(t *testing.T) {
 	}
 }
 
+// Take sets all of the work, whatever an earlier job has left there.
+func TestTakeIsOffer(t *testing.T) {
+	b := withFaults(service.Fault{Name: "leak", Effect: service.Effect{Status: 501, Hold: time.Second, GrowMemory: 3}})
+	faulty, same := service.NewPod(compile(t, b), 0), service.NewPod(compile(t, b), 0)
+	var w service.Work
+	for i := range uint64(3) {
+		j := job(i)
+		offered, _ := faulty.Offer(0, j)
+		slot, admission := same.Take(0, &j, &w)
+		if admission != service.Started || slot != offered.Slot || w != offered.Work || w.Status != 501 {
+			t.Errorf("job %d: Take starts %+v in %v, Offer %+v in %v", i, w, slot, offered.Work, offered.Slot)
+		}
+	}
+	sound, j := service.NewPod(compile(t, healthy()), 0), job(9)
+	offered, _ := service.NewPod(compile(t, healthy()), 0).Offer(0, j)
+	if sound.Take(0, &j, &w); w != offered.Work || w.Hold != 0 {
+		t.Errorf("Take leaves %+v, want %+v", w, offered.Work)
+	}
+}
+
 func TestPodState(t *testing.T) {
 	b := withFaults(
 		service.Fault{Name: "load", When: service.When{Load: 3}, Effect: service.Effect{Status: 501}},
