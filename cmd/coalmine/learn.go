@@ -115,7 +115,7 @@ func (env *Env) listLessons() error {
 	if err != nil {
 		return err
 	}
-	env.markdownOut().markdown(text)
+	env.markdownOut().laidOut().markdown(text)
 	return nil
 }
 

@@ -32,7 +32,7 @@ type lessonUI struct {
 }
 
 func newLessonUI(env *Env, said map[string]string) *lessonUI {
-	return &lessonUI{env: env, out: env.markdownOut(), in: bufio.NewScanner(env.In), said: said,
+	return &lessonUI{env: env, out: env.markdownOut().laidOut(), in: bufio.NewScanner(env.In), said: said,
 		waits: env.onTerminal() && len(said) == 0}
 }
 

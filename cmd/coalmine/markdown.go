@@ -28,6 +28,17 @@ func (env *Env) markdownOut() markdownWriter {
 	return m
 }
 
+// pipeWidth is the width of texts that are laid out where there is no terminal.
+const pipeWidth = 80
+
+// laidOut returns a writer that lays Markdown out also where there is no terminal.
+func (m markdownWriter) laidOut() markdownWriter {
+	if m.width <= 0 {
+		m.width = pipeWidth
+	}
+	return m
+}
+
 // markdown writes a text with a line break at its end.
 func (m markdownWriter) markdown(text string) {
 	if m.width <= 0 {
