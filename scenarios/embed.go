@@ -17,6 +17,9 @@ var scenarioSchema []byte
 //go:embed workload.schema.json
 var workloadSchema []byte
 
+//go:embed quiz.schema.json
+var quizSchema []byte
+
 //go:embed workloads
 var workloads embed.FS
 
@@ -33,7 +36,7 @@ func Workloads() fs.FS {
 	return sub
 }
 
-// Schemas returns the JSON schemas of files by their kind: scenario and workload.
+// Schemas returns the JSON schemas of files by their kind: scenario, workload and quiz.
 func Schemas() map[string][]byte {
-	return map[string][]byte{"scenario": scenarioSchema, "workload": workloadSchema}
+	return map[string][]byte{"scenario": scenarioSchema, "workload": workloadSchema, "quiz": quizSchema}
 }

@@ -127,10 +127,10 @@ func newScenarioSchemaCommand(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [KIND]",
 		Short: "Print the JSON schema of a file, or write all of them",
-		Long: "Print the JSON schema of a kind of file: " + strings.Join(kinds, " or ") + ". Editors with a YAML " +
+		Long: "Print the JSON schema of a kind of file: " + strings.Join(kinds, ", ") + ". Editors with a YAML " +
 			"language server complete and check files by it.",
 		Example: `coalmine scenario schema > scenario.schema.json
-coalmine scenario schema workload`,
+coalmine scenario schema quiz > quiz.schema.json`,
 		Args:      between(0, "KIND"),
 		ValidArgs: kinds,
 		RunE: func(_ *cobra.Command, args []string) error {

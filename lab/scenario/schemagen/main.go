@@ -1,5 +1,5 @@
-// Command schemagen writes the JSON schemas of scenario, workload and workspace files from the Go types that
-// they are decoded into, so the published schemas match the decoder. Descriptions are the comments
+// Command schemagen writes the JSON schemas of scenario, workload, quiz and workspace files from their
+// Go types, so that the published schemas match what is read and written. Descriptions are the comments
 // of types and fields.
 package main
 

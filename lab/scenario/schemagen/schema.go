@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"coalmine/lab/guardrail/mapping"
+	"coalmine/lab/quiz"
+	"coalmine/lab/scenario"
 	"coalmine/lab/scenario/v1alpha1"
 )
 
@@ -21,6 +23,8 @@ type schema struct {
 	Type        string             `json:"type,omitempty"`
 	Const       string             `json:"const,omitempty"`
 	Pattern     string             `json:"pattern,omitempty"`
+	Enum        []string           `json:"enum,omitempty"`
+	AnyOf       []*schema          `json:"anyOf,omitempty"`
 	Properties  map[string]*schema `json:"properties,omitempty"`
 	// PropertyNames is the schema of a map's keys.
 	PropertyNames *schema  `json:"propertyNames,omitempty"`
@@ -36,17 +40,21 @@ const durationPattern = `^(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+
 
 // document describes the schema of one kind of file.
 type document struct {
-	// file is the schema's file in the module, id the last element of its $id.
-	file, id, kind string
-	of             reflect.Type
+	// file is the schema's file in the module, id the last element of its $id, title that of the schema.
+	file, id, title string
+	// kind is what the file has as its kind, "" for none.
+	kind string
+	of   reflect.Type
 }
 
 func documents() []document {
 	return []document{
-		{"scenarios/schema.json", "scenario.json", v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
-		{"scenarios/workload.schema.json", "workload.json", v1alpha1.KindWorkload,
+		{"scenarios/schema.json", "scenario.json", v1alpha1.Kind, v1alpha1.Kind, reflect.TypeFor[v1alpha1.Scenario]()},
+		{"scenarios/workload.schema.json", "workload.json", v1alpha1.KindWorkload, v1alpha1.KindWorkload,
 			reflect.TypeFor[v1alpha1.Workload]()},
-		{"docs/workspace.schema.json", "workspace.json", mapping.FileKind, reflect.TypeFor[mapping.Workspace]()},
+		{"docs/workspace.schema.json", "workspace.json", mapping.FileKind, mapping.FileKind,
+			reflect.TypeFor[mapping.Workspace]()},
+		{"scenarios/quiz.schema.json", "quiz.json", "Quiz", "", reflect.TypeFor[quiz.File]()},
 	}
 }
 
@@ -55,9 +63,11 @@ func (d document) schema(comments comments) *schema {
 	top := g.object(d.of)
 	top.Schema = "https://json-schema.org/draft/2020-12/schema"
 	top.ID = "https://coalmine.dev/schemas/v1alpha1/" + d.id
-	top.Title = d.kind
-	top.Properties["apiVersion"].Const = v1alpha1.APIVersion
-	top.Properties["kind"].Const = d.kind
+	top.Title = d.title
+	if d.kind != "" {
+		top.Properties["apiVersion"].Const = v1alpha1.APIVersion
+		top.Properties["kind"].Const = d.kind
+	}
 	top.Defs = g.defs
 	return top
 }
@@ -70,8 +80,13 @@ type generator struct {
 
 // of returns the schema of a type. Structs are defined under $defs and referenced.
 func (g *generator) of(t reflect.Type) *schema {
-	if t == reflect.TypeFor[time.Duration]() {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
 		return &schema{Type: "string", Pattern: durationPattern}
+	case reflect.TypeFor[scenario.Kind]():
+		return &schema{Type: "string", Enum: texts(scenario.Kinds())}
+	case reflect.TypeFor[scenario.Checkpoint]():
+		return &schema{Type: "string", Enum: texts(scenario.Checkpoints())}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -91,6 +106,8 @@ func (g *generator) of(t reflect.Type) *schema {
 		return &schema{Type: "integer"}
 	case reflect.Float64:
 		return &schema{Type: "number"}
+	case reflect.Interface:
+		return &schema{AnyOf: []*schema{{Type: "string"}, {Type: "number"}}}
 	}
 	panic("schemagen: unsupported type " + t.String())
 }
@@ -109,6 +126,15 @@ func names(key reflect.Type) *schema {
 		return &schema{Pattern: p}
 	}
 	return nil
+}
+
+// texts are the values of an enumeration.
+func texts[T ~string](all []T) []string {
+	var texts []string
+	for _, v := range all {
+		texts = append(texts, string(v))
+	}
+	return texts
 }
 
 // define adds a struct to $defs under its name without the package; the names must be unique.

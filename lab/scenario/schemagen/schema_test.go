@@ -46,6 +46,9 @@ func TestSchemasHaveDescriptions(t *testing.T) {
 		"scenarios/workload.schema.json": func(s *schema) (string, string) {
 			return s.Defs["WorkloadSpec"].Properties["rate"].Description, "Rate "
 		},
+		"scenarios/quiz.schema.json": func(s *schema) (string, string) {
+			return s.Defs["FileQuestion"].Properties["unit"].Description, "Unit is that of a number"
+		},
 	} {
 		top := load(t, file)
 		if d, want := example(top); !strings.HasPrefix(d, want) {
@@ -101,6 +104,36 @@ func TestWorkloadsMatchTheSchema(t *testing.T) {
 		}
 		for _, finding := range validate(t, top, data) {
 			t.Errorf("%s: %s", name, finding)
+		}
+	}
+}
+
+// TestQuizzesMatchTheSchema validates every quiz of the library, and what an editor would mark as wrong.
+func TestQuizzesMatchTheSchema(t *testing.T) {
+	top := load(t, "scenarios/quiz.schema.json")
+	files, err := filepath.Glob("../../../scenarios/*/quiz.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are %d quizzes, error %v", len(files), err)
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range validate(t, top, data) {
+			t.Errorf("%s: %s", name, finding)
+		}
+	}
+	for text, want := range map[string]string{
+		"questions: [{question: Q, why: W, kind: choice}]":    "questions[0].kind: is choice, want one of",
+		"questions: [{question: Q, why: W, at: noon}]":        "questions[0].at: is noon, want one of",
+		"questions: [{question: Q, why: W, answer: [A]}]":     "questions[0].answer: is !!seq",
+		"questions: [{question: Q, why: W, tolerance: true}]": "questions[0].tolerance: is !!bool",
+		"questions: [{question: Q, option: [a, b]}]":          "questions[0].why is missing",
+		"questions: [{question: Q, why: W, option: [a, b]}]":  "questions[0].option is unknown",
+	} {
+		if found := validate(t, top, []byte(text)); !anyContains(found, want) {
+			t.Errorf("%q: no finding contains %q: %q", text, want, found)
 		}
 	}
 }
@@ -259,10 +292,14 @@ func (v *validator) check(at string, s *schema, n *yaml.Node) {
 		"integer": {"!!int"}, "number": {"!!int", "!!float"},
 	}
 	switch {
+	case len(s.AnyOf) > 0:
+		v.anyOf(at, s.AnyOf, n)
 	case !slices.Contains(tags[s.Type], n.Tag):
 		v.add("%s: is %s, want %s", at, n.Tag, s.Type)
 	case s.Const != "" && n.Value != s.Const:
 		v.add("%s: is %s, want %s", at, n.Value, s.Const)
+	case len(s.Enum) > 0 && !slices.Contains(s.Enum, n.Value):
+		v.add("%s: is %s, want one of %q", at, n.Value, s.Enum)
 	case s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(n.Value):
 		v.add("%s: %q does not match %s", at, n.Value, s.Pattern)
 	case s.Type == "object":
@@ -270,6 +307,17 @@ func (v *validator) check(at string, s *schema, n *yaml.Node) {
 	case s.Type == "array":
 		for i, item := range n.Content {
 			v.check(fmt.Sprintf("%s[%d]", at, i), s.Items, item)
+		}
+	}
+}
+
+// anyOf keeps the findings of the last schema if none accepts the value.
+func (v *validator) anyOf(at string, all []*schema, n *yaml.Node) {
+	before := v.found
+	for _, s := range all {
+		v.found = before
+		if v.check(at, s, n); len(v.found) == len(before) {
+			return
 		}
 	}
 }
