@@ -22,6 +22,7 @@ type learnFlags struct {
 	answers    string
 	given      []string
 	again      bool
+	seed       uint64
 	checkSeeds int
 	// stay keeps the last text on the terminal until a key is pressed.
 	stay bool
@@ -67,7 +68,8 @@ coalmine learn canary --again`,
 	flags.StringArrayVar(&f.given, "answer", nil, "answer one question: `STEP.QUESTION=TEXT`")
 	flags.BoolVar(&f.again, "again", false, "start the lesson over; earlier runs stay")
 	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "confirm your own manifests by `N` seeds that nobody "+
-		"chose; 0 plays none")
+		"chose; with fewer than 20 it is no graded pass")
+	flags.Uint64Var(&f.seed, "seed", 1, "order the options of questions by seed `N`")
 	flags.BoolVar(&f.stay, "stay", false, "wait for enter at the end")
 	_ = flags.MarkHidden("stay")
 	return cmd
@@ -124,7 +126,7 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := lesson.Open(c, name, env.path(dirLearn), f.again)
+	s, err := lesson.Open(c, name, lesson.Options{Root: env.path(dirLearn), Again: f.again, Seed: f.seed})
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 
 // recordLesson records how far the learner is, so that the first screen can say so.
 func (env *Env) recordLesson(s *lesson.Session) {
-	predicted, of := s.State.Predictions()
+	predicted, of := s.Predictions()
 	env.updateProgress("learn/"+s.Lesson.Name, func(e *progress.Entry) {
 		e.Trials = len(s.State.Plays)
 		e.Solved = e.Solved || s.State.Complete

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"coalmine/lab/event"
 	"coalmine/lab/format"
 	"coalmine/lab/run/result"
+	"coalmine/lab/verdict/pager"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 )
@@ -47,23 +49,23 @@ type Value struct {
 // String returns the value for people.
 func (v Value) String() string {
 	switch v.Kind {
-	case KindNumber:
+	case kindNumber:
 		return format.Number(int(v.Number))
 	case kindPoints:
 		return fmt.Sprintf("%+.1f points", v.Number)
-	case KindPercent:
+	case kindPercent:
 		return format.Percent(v.Number / 100)
-	case KindDuration:
+	case kindDuration:
 		return format.Duration(event.Seconds(v.Number * float64(time.Second)))
 	}
 	return v.Text
 }
 
-func text(s string) Value               { return Value{Kind: KindChoice, Text: s} }
-func number[N int | float64](n N) Value { return Value{Kind: KindNumber, Number: float64(n)} }
-func percent(share float64) Value       { return Value{Kind: KindPercent, Number: 100 * share} }
+func text(s string) Value               { return Value{Kind: kindText, Text: s} }
+func number[N int | float64](n N) Value { return Value{Kind: kindNumber, Number: float64(n)} }
+func percent(share float64) Value       { return Value{Kind: kindPercent, Number: 100 * share} }
 func seconds[D ~int64](d D) Value {
-	return Value{Kind: KindDuration, Number: time.Duration(d).Seconds()}
+	return Value{Kind: kindDuration, Number: time.Duration(d).Seconds()}
 }
 func optional(d *event.Seconds) Value {
 	if d == nil {
@@ -72,8 +74,14 @@ func optional(d *event.Seconds) Value {
 	return seconds(*d)
 }
 
-// kindPoints is the kind of a difference of two percentages.
-const kindPoints = "points"
+// Kinds of values. A difference of two percentages is in points.
+const (
+	kindText     = "text"
+	kindNumber   = "number"
+	kindPercent  = "percent"
+	kindDuration = "duration"
+	kindPoints   = "points"
+)
 
 // never is the value of a time that never came, none that of a count without a base.
 const (
@@ -134,6 +142,25 @@ func figures() map[string]figure {
 	maps.Copy(all, pagerFigures())
 	maps.Copy(all, armFigures())
 	return all
+}
+
+// pagerFigures are the figures of the model of how late a person is.
+func pagerFigures() map[string]figure {
+	of := func(get func(pager.Manual) Value) figure {
+		return func(r *recorded) Value {
+			m := pager.Default().Manual(r.time)
+			if !m.Paged {
+				return text(never)
+			}
+			return get(m)
+		}
+	}
+	return map[string]figure{
+		"page-after":  of(func(m pager.Manual) Value { return seconds(m.Detect) }),
+		"manual-mttr": of(func(m pager.Manual) Value { return seconds(m.Total) }),
+		"manual-harm": of(func(m pager.Manual) Value { return number(math.Round(m.Harm/100) * 100) }),
+		"people":      func(*recorded) Value { return seconds(pager.Default().People()) },
+	}
 }
 
 // lookup computes a figure of a recording.

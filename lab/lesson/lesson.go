@@ -15,6 +15,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"coalmine/lab/scenario"
 )
 
 // Course is a list of lessons and what it grades.
@@ -96,24 +98,33 @@ type Play struct {
 // Shown is a figure with its name for people.
 type Shown struct{ Name, Figure string }
 
-// Kinds of a question's answer.
-const (
-	KindChoice   = "choice"
-	KindNumber   = "number"
-	KindPercent  = "percent"
-	KindDuration = "duration"
-)
-
-// Question is one that a learner answers.
+// Question is one of a quiz, with a name. Its texts may have figures.
 type Question struct {
-	Name, Ask, Kind string
-	Options         []string
-	// Figure has the answer, as PLAY.FIGURE, or Answer is it.
-	Figure, Answer string
-	// A number is right within a factor of the figure, or within a margin.
-	Factor, Margin float64
-	// Why is shown with the comparison, as a text with figures.
-	Why string
+	Name string
+	// Play is the play that its expression is about, as PLAY or LESSON:PLAY.
+	Play string
+	scenario.Question
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler]: a question has a name, a play, and the fields of a quiz.
+func (q *Question) UnmarshalYAML(n *yaml.Node) error {
+	rest := *n
+	rest.Content = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch key, value := n.Content[i], n.Content[i+1]; key.Value {
+		case "name":
+			q.Name = value.Value
+		case "play":
+			q.Play = value.Value
+		default:
+			rest.Content = append(rest.Content, key, value)
+		}
+	}
+	var err error
+	if q.Question, err = scenario.ReadQuestion(fileLesson, &rest); err != nil {
+		return fmt.Errorf("question %s: %w", q.Name, err)
+	}
+	return nil
 }
 
 // Check is a condition of a step.
@@ -264,13 +275,13 @@ func (s *Step) validate(played map[string]bool) error {
 			return fmt.Errorf("the question %q needs a new name", q.Name)
 		}
 		names[q.Name] = true
-		if err := q.validate(); err != nil {
-			return fmt.Errorf("question %s: %w", q.Name, err)
+		if (q.Play == "") != (q.Expression+q.When == "") || q.At != "" {
+			return fmt.Errorf("question %s: an expression is about a play, and nothing is at a checkpoint", q.Name)
 		}
-		if q.Figure != "" {
-			refs = append(refs, q.Figure)
+		if q.Play != "" && !played[q.Play] {
+			return fmt.Errorf("question %s: there is no play %q before", q.Name, q.Play)
 		}
-		refs = append(refs, inText(q.Ask+q.Why)...)
+		refs = append(refs, inText(q.Question.Question+q.Why)...)
 	}
 	for _, f := range s.Show {
 		refs = append(refs, f.Figure)
@@ -293,25 +304,6 @@ func (s *Step) validate(played map[string]bool) error {
 		}
 	}
 	return nil
-}
-
-func (q *Question) validate() error {
-	if (q.Figure == "") == (q.Answer == "") {
-		return fmt.Errorf("write one of figure and answer")
-	}
-	switch q.Kind {
-	case KindChoice:
-		if len(q.Options) < 2 || q.Answer != "" && !slices.Contains(q.Options, q.Answer) {
-			return fmt.Errorf("a choice has two options or more, and the answer is one of them")
-		}
-		return nil
-	case KindNumber, KindPercent, KindDuration:
-		if q.Factor == 0 && q.Margin == 0 {
-			return fmt.Errorf("say by factor or margin how near an answer has to be")
-		}
-		return nil
-	}
-	return fmt.Errorf("%q is no kind of question", q.Kind)
 }
 
 func (l *Lesson) plays() []Play {

@@ -1,11 +1,9 @@
 package lesson_test
 
 import (
-	"math"
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"coalmine/lab/lesson"
 	"coalmine/scenarios/lessons"
@@ -34,10 +32,14 @@ func TestLoadRefuses(t *testing.T) {
 		"unknown figure":     {head + "  show: [{name: N, figure: gone.harms}]\n", `there is no figure "harms"`},
 		"unknown field":      {head + "  shows: []\n", "field shows not found"},
 		"play without files": {head + "  play: [{name: p, title: T, scenario: s}]\n", "has no guardrails"},
-		"choice without its answer": {head + "  ask: [{name: q, ask: Q, kind: choice, options: [a, b], answer: c}]\n",
-			"the answer is one of them"},
-		"number without tolerance": {head + "  ask: [{name: q, ask: Q, kind: number, answer: \"3\"}]\n",
-			"factor or margin"},
+		"choice without its answer": {head + "  ask: [{name: q, question: Q, options: [a, b], answer: C, why: W}]\n",
+			"lesson.yaml:8: answer: is \"C\": write a letter from A to B"},
+		"expression about no play": {head +
+			"  ask: [{name: q, question: Q, kind: number, expression: run.harm, why: W}]\n",
+			"an expression is about a play"},
+		"expression about a play that was not": {head +
+			"  ask: [{name: q, question: Q, kind: number, play: gone, expression: run.harm, why: W}]\n",
+			`there is no play "gone" before`},
 		"text with a figure": {head + "  after: 'so {{fig \"gone.harm\"}}'\n", `there is no play "gone" before`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,48 +51,6 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("error is %v, want %q", err, c.want)
 			}
 		})
-	}
-}
-
-func TestParse(t *testing.T) {
-	choice := lesson.Question{Kind: lesson.KindChoice, Options: []string{"5%", "no difference"}}
-	for _, c := range []struct {
-		q    lesson.Question
-		in   string
-		want string
-		bad  bool
-	}{
-		{lesson.Question{Kind: lesson.KindNumber}, "9 000", "9 000", false},
-		{lesson.Question{Kind: lesson.KindNumber}, "-3", "", true},
-		{lesson.Question{Kind: lesson.KindNumber}, "many", "", true},
-		{lesson.Question{Kind: lesson.KindPercent}, "25 %", "25 %", false},
-		{lesson.Question{Kind: lesson.KindDuration}, "1m30s", "90 s", false},
-		{lesson.Question{Kind: lesson.KindDuration}, "Never", "never", false},
-		{lesson.Question{Kind: lesson.KindDuration}, "90", "", true},
-		{choice, "b", "no difference", false},
-		{choice, "5 %", "5%", false},
-		{choice, "C", "", true},
-	} {
-		v, err := c.q.Parse(c.in)
-		got := strings.ReplaceAll(v.String(), "\u00a0", " ")
-		if (err != nil) != c.bad || !c.bad && got != c.want {
-			t.Errorf("%s %q is %q, %v, want %q", c.q.Kind, c.in, got, err, c.want)
-		}
-	}
-}
-
-// The workbook's own example: 100 % errors against 99.9 % over an hour at 14.4 times take 52 s.
-func TestPagerIsTheWorkbooks(t *testing.T) {
-	p := lesson.Pager{Objective: 0.999, Rules: []lesson.BurnRule{{Factor: 14.4, Window: time.Hour}}}
-	got, ok := p.Detect(1)
-	if !ok || math.Abs(got.Seconds()-51.84) > 0.01 {
-		t.Errorf("100 %% errors are detected after %v, want 51.84s", got)
-	}
-	if _, ok := p.Detect(0.0143); ok {
-		t.Error("an error rate below 14.4 times the budget pages")
-	}
-	if a, _ := p.Detect(0.1); a <= got {
-		t.Errorf("fewer errors page sooner: %v", a)
 	}
 }
 

@@ -32,15 +32,6 @@ func (c *Course) Progress(root string) ([]Progress, error) {
 // Started reports whether the learner has begun the lesson.
 func (p Progress) Started() bool { return p.State.Step > 0 || len(p.State.Given) > 0 }
 
-// Reached reports whether an outcome was reached.
-func (c *Course) Reached(root string, o Outcome) (bool, error) {
-	state, err := ReadState(root, o.Lesson)
-	if err != nil {
-		return false, err
-	}
-	return state.Complete, nil
-}
-
 // Record returns as Markdown which outcomes were reached, and every prediction and answer with what
 // came of it.
 func (c *Course) Record(root string) (string, error) {
@@ -51,24 +42,28 @@ func (c *Course) Record(root string) (string, error) {
 	var b strings.Builder
 	b.WriteString("# What was predicted, and what came\n\n| Graded outcome | |\n|---|---|\n")
 	for _, o := range c.Outcomes {
-		reached, err := c.Reached(root, o)
+		fmt.Fprintf(&b, "| %s | %s |\n", o.Title, cell(c.Result(root, o).String()))
+	}
+	for _, p := range all {
+		s, err := c.session(p.Lesson, root)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "| %s | %s |\n", o.Title, reachedText(reached))
-	}
-	for _, p := range all {
-		if len(p.State.Answered) == 0 {
+		answers := s.answers()
+		if len(answers) == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n| | Question | Said | The run says | |\n|---|---|---|---|---|\n", p.Lesson.Title)
-		for _, a := range p.State.Answered {
+		for _, a := range answers {
 			kind, sign := "answer", "✗"
 			if a.Predicted {
 				kind = "prediction"
 			}
-			if a.Right {
+			switch {
+			case a.Right:
 				sign = "✓"
+			case a.Open != "":
+				sign, a.Came = "–", a.Open
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", kind, cell(a.Ask), cell(a.Given), cell(a.Came), sign)
 		}
@@ -98,15 +93,15 @@ func (c *Course) List(root string) (string, error) {
 	}
 	b.WriteString("\n## Graded outcomes\n\n")
 	for _, o := range c.Outcomes {
-		reached, err := c.Reached(root, o)
-		if err != nil {
-			return "", err
+		r := c.Result(root, o)
+		switch {
+		case r.Reached:
+			fmt.Fprintf(&b, "- ✓ %s (lesson %s)\n", o.Title, o.Lesson)
+		case r.Begun:
+			fmt.Fprintf(&b, "- ◐ %s (lesson %s): %s\n", o.Title, o.Lesson, r)
+		default:
+			fmt.Fprintf(&b, "- ○ %s (lesson %s)\n", o.Title, o.Lesson)
 		}
-		sign := "○"
-		if reached {
-			sign = "✓"
-		}
-		fmt.Fprintf(&b, "- %s %s (lesson %s)\n", sign, o.Title, o.Lesson)
 	}
 	if next != "" {
 		fmt.Fprintf(&b, "\nGo on with: `coalmine learn %s`\n", next)

@@ -53,29 +53,48 @@ type Session struct {
 	UI     UI
 	Player Player
 
-	// root has a folder for each lesson.
 	root string
 	read map[string]*result.Recording
 }
 
-// Open returns the session of a lesson. What it keeps is in root/LESSON; again starts over.
-func Open(c *Course, name, root string, again bool) (*Session, error) {
+// Options say how a lesson is led.
+type Options struct {
+	// Root has a folder for each lesson.
+	Root string
+	// Again starts the lesson over.
+	Again bool
+	// Seed orders the options of questions.
+	Seed uint64
+}
+
+// Open returns the session of a lesson.
+func Open(c *Course, name string, o Options) (*Session, error) {
 	l := c.Lesson(name)
 	if l == nil {
 		return nil, input.New("write one of "+strings.Join(c.Names(), ", "), "there is no lesson %q", name)
 	}
-	s := &Session{Course: c, Lesson: l, root: root, read: map[string]*result.Recording{}}
-	if again {
-		if err := os.Remove(filepath.Join(s.dir(name), fileState)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if o.Again {
+		file := filepath.Join(o.Root, name, fileState)
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
+	s, err := c.session(l.shuffled(o.Seed), o.Root)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.checkNeeds()
+}
+
+// session returns what a learner did in a lesson, to go on with or to judge.
+func (c *Course) session(l *Lesson, root string) (*Session, error) {
+	s := &Session{Course: c, Lesson: l, root: root, read: map[string]*result.Recording{}}
 	var err error
-	if s.State, err = readState(s.dir(name), name); err != nil {
+	if s.State, err = readState(s.dir(l.Name), l.Name); err != nil {
 		return nil, err
 	}
 	s.State.Step = min(s.State.Step, len(l.Steps))
-	return s, s.checkNeeds()
+	return s, nil
 }
 
 // ReadState returns how far a learner is in a lesson.
@@ -113,8 +132,10 @@ func (l *Lesson) needs() []string {
 	}
 	for _, step := range l.Steps {
 		for _, q := range slices.Concat(step.Predict, step.Ask) {
-			add(q.Figure)
-			add(inText(q.Ask + q.Why)...)
+			if strings.Contains(q.Play, ":") {
+				plays = append(plays, q.Play)
+			}
+			add(inText(q.Question.Question + q.Why)...)
 		}
 		for _, f := range step.Show {
 			add(f.Figure)
@@ -199,11 +220,19 @@ func (s *Session) Run(ctx context.Context) error {
 	return s.finish()
 }
 
+// Predictions counts those that were near enough, of those that could be compared with a run.
+func (s *Session) Predictions() (right, of int) {
+	return count(s.answers(), func(a Answered) bool { return a.Predicted })
+}
+
 // finish says what the lesson came to.
 func (s *Session) finish() error {
-	predicted, ofPredicted := s.State.Predictions()
-	right, of := s.State.Questions()
+	predicted, ofPredicted := s.Predictions()
+	right, of := count(s.answers(), func(a Answered) bool { return !a.Predicted })
 	s.State.Complete = right >= s.Lesson.Need
+	if err := s.State.write(s.dir(s.Lesson.Name)); err != nil {
+		return err
+	}
 	text := fmt.Sprintf("## The lesson %s is over\n\n", s.Lesson.Name)
 	if ofPredicted > 0 {
 		text += fmt.Sprintf("- Predictions: %d of %d were near enough.\n", predicted, ofPredicted)
@@ -217,7 +246,7 @@ func (s *Session) finish() error {
 	}
 	for _, o := range s.Course.Outcomes {
 		if o.Lesson == s.Lesson.Name {
-			text += fmt.Sprintf("- Graded outcome %q: %s.\n", o.Title, reachedText(s.State.Complete))
+			text += fmt.Sprintf("- Graded outcome %q: %s.\n", o.Title, s.Course.Result(s.root, o))
 		}
 	}
 	if !s.State.Complete {
@@ -226,14 +255,7 @@ func (s *Session) finish() error {
 		text += fmt.Sprintf("\nThe next lesson: `coalmine learn %s`\n", next)
 	}
 	s.UI.Show(text)
-	return s.State.write(s.dir(s.Lesson.Name))
-}
-
-func reachedText(yes bool) string {
-	if yes {
-		return "reached"
-	}
-	return "not reached"
+	return nil
 }
 
 // after names the lesson after another one, or returns "".

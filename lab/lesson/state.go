@@ -8,13 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"coalmine/lab/input"
 )
 
 const (
-	stateFormat = 1
+	stateFormat = 2
 	fileState   = "state.json"
 	// maxState bounds the size of a state file.
 	maxState = 1 << 20
@@ -26,12 +25,13 @@ type State struct {
 	Lesson string `json:"lesson"`
 	// Step is the index of the next step.
 	Step int `json:"step"`
-	// Given has the answers as they were typed, by STEP.QUESTION, and Answered what came of them.
-	Given    map[string]string `json:"given,omitempty"`
-	Answered []Answered        `json:"answered,omitempty"`
+	// Given has the answers by STEP.QUESTION, with the texts of options. What came of them is read from
+	// the runs each time.
+	Given map[string]string `json:"given,omitempty"`
 	// Plays has the run folders by play, relative to the lesson's folder.
 	Plays map[string]string `json:"plays,omitempty"`
-	// Complete is set once the lesson was played to its end and enough answers were right.
+	// Complete is set once the lesson was played to its end and enough answers were right. An outcome
+	// of the course does not rest on it: see [Course.Result].
 	Complete bool `json:"complete,omitempty"`
 }
 
@@ -83,24 +83,4 @@ func (s *State) write(dir string) error {
 		return fmt.Errorf("keep the lesson's state: %w", err)
 	}
 	return os.Rename(next, filepath.Join(dir, fileState))
-}
-
-// record keeps an answer, in place of an earlier one to the same question.
-func (s *State) record(a Answered) {
-	same := func(b Answered) bool { return a.Step == b.Step && a.Question == b.Question }
-	if i := slices.IndexFunc(s.Answered, same); i >= 0 {
-		s.Answered[i] = a
-		return
-	}
-	s.Answered = append(s.Answered, a)
-}
-
-// Predictions and Questions count the right answers.
-func (s *State) Predictions() (right, of int) {
-	return count(s.Answered, func(a Answered) bool { return a.Predicted })
-}
-
-// Questions counts the right answers to questions.
-func (s *State) Questions() (right, of int) {
-	return count(s.Answered, func(a Answered) bool { return !a.Predicted })
 }

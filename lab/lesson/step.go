@@ -10,6 +10,9 @@ import (
 
 	"coalmine/lab/format"
 	"coalmine/lab/input"
+	"coalmine/lab/quiz"
+	"coalmine/lab/quiz/expr"
+	"coalmine/lab/scenario"
 )
 
 // step leads through one step.
@@ -71,7 +74,7 @@ func (s *Session) predict(step *Step) error {
 		if s.State.Given[step.Name+"."+q.Name] != "" {
 			continue
 		}
-		if _, err := s.answer(step, q, "Predict: "); err != nil {
+		if err := s.answer(step, q, "Predict: "); err != nil {
 			return err
 		}
 	}
@@ -79,24 +82,30 @@ func (s *Session) predict(step *Step) error {
 }
 
 // answer asks until the answer can be read, and keeps it.
-func (s *Session) answer(step *Step, q *Question, before string) (Value, error) {
+func (s *Session) answer(step *Step, q *Question, before string) error {
 	name := step.Name + "." + q.Name
-	ask, err := fill(q.Ask, s.value)
+	ask, err := fill(q.Question.Question, s.value)
 	if err != nil {
-		return Value{}, err
+		return err
 	}
-	s.UI.Show(before + strings.TrimSpace(ask) + q.options())
+	var b strings.Builder
+	b.WriteString(before + strings.TrimSpace(ask) + "\n")
+	for i, o := range q.Options {
+		fmt.Fprintf(&b, "\n- **%s** %s", scenario.Letter(i), o)
+	}
+	s.UI.Show(b.String())
+	asked := quiz.Asked{Question: q.Question}
 	for {
-		given, err := s.UI.Ask(name, q.prompt())
+		given, err := s.UI.Ask(name, asked.Prompt())
 		if err != nil {
-			return Value{}, err
+			return err
 		}
-		v, err := q.Parse(given)
-		if err == nil {
-			s.State.Given[name] = given
-			return v, s.State.write(s.dir(s.Lesson.Name))
+		if kept, err := asked.Read(given); err == nil {
+			s.State.Given[name] = kept
+			return s.State.write(s.dir(s.Lesson.Name))
+		} else {
+			s.UI.Show(fmt.Sprintf("%q is no answer: %v.", format.Clean(given), err))
 		}
-		s.UI.Show(fmt.Sprintf("%q is no answer: %v.", format.Clean(given), err))
 	}
 }
 
@@ -173,17 +182,8 @@ func (s *Session) compare(step *Step) error {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, strings.ReplaceAll(v.String(), "|", "\\|"))
 	}
 	for i := range step.Predict {
-		q := &step.Predict[i]
-		given, err := q.Parse(s.State.Given[step.Name+"."+q.Name])
-		if err != nil { // the state file was edited
-			return input.New("play the lesson with --again", "the answer to %s.%s cannot be read: %w", step.Name,
-				q.Name, err)
-		}
-		line, err := s.judge(step, q, given, true)
-		if err != nil {
-			return err
-		}
-		b.WriteString("\n" + line + "\n")
+		a := s.judge(step, &step.Predict[i], true)
+		b.WriteString("\n" + strings.TrimSpace(a.line()+" "+a.Why) + "\n")
 	}
 	after, err := fill(step.After, s.value)
 	if err != nil {
@@ -198,29 +198,63 @@ func (s *Session) compare(step *Step) error {
 	return nil
 }
 
-// judge compares an answer with the run, records it and returns a line about it.
-func (s *Session) judge(step *Step, q *Question, given Value, predicted bool) (string, error) {
-	came, err := text(q.Answer), error(nil)
-	if q.Figure != "" {
-		came, err = s.value(q.Figure)
-	} else if q.Kind != KindChoice {
-		came, err = q.Parse(q.Answer)
+// judge compares an answer with the run that the question is about.
+func (s *Session) judge(step *Step, q *Question, predicted bool) Answered {
+	a := Answered{Step: step.Name, Question: q.Name, Given: s.State.Given[step.Name+"."+q.Name],
+		Predicted: predicted}
+	facts, err := s.facts(q.Play)
+	if err == nil {
+		a.Ask, err = fill(q.Question.Question, s.value)
+	}
+	if err == nil {
+		a.Why, err = fill(q.Why, s.value)
 	}
 	if err != nil {
-		return "", err
+		a.Open = err.Error()
+		return a
 	}
-	why, err := fill(q.Why, s.value)
+	asked := quiz.ResolveOne(q.Question, 1, facts)
+	a.Ask, a.Why = strings.TrimSpace(a.Ask), strings.TrimSpace(a.Why)
+	if a.Open = asked.Open; a.Open == "" {
+		a.Came, a.Right = asked.ExpectedText(), asked.Check(a.Given)
+	}
+	return a
+}
+
+// facts are what expressions can ask of a play, nil for none.
+func (s *Session) facts(play string) (*expr.Facts, error) {
+	if play == "" {
+		return nil, nil
+	}
+	rec, err := s.recording(play)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	ask, err := fill(q.Ask, s.value)
+	t, err := rec.Trial()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	a := Answered{Step: step.Name, Question: q.Name, Ask: strings.TrimSpace(ask), Given: given.String(),
-		Came: came.String(), Why: strings.TrimSpace(why), Predicted: predicted, Right: q.right(given, came)}
-	s.State.record(a)
-	return strings.TrimSpace(a.line(q) + " " + a.Why), nil
+	return quiz.PlayFacts(rec.Scenario, t.Runs, &t.Card), nil
+}
+
+// answers judges all answers that were given.
+func (s *Session) answers() []Answered {
+	var all []Answered
+	for i := range s.Lesson.Steps {
+		step := &s.Lesson.Steps[i]
+		for _, list := range []struct {
+			questions []Question
+			predicted bool
+		}{{step.Predict, true}, {step.Ask, false}} {
+			for j := range list.questions {
+				q := &list.questions[j]
+				if s.State.Given[step.Name+"."+q.Name] != "" {
+					all = append(all, s.judge(step, q, list.predicted))
+				}
+			}
+		}
+	}
+	return all
 }
 
 // ask asks the step's questions.
@@ -230,15 +264,11 @@ func (s *Session) ask(step *Step) error {
 		if s.State.Given[step.Name+"."+q.Name] != "" {
 			continue
 		}
-		given, err := s.answer(step, q, "")
-		if err != nil {
+		if err := s.answer(step, q, ""); err != nil {
 			return err
 		}
-		line, err := s.judge(step, q, given, false)
-		if err != nil {
-			return err
-		}
-		s.UI.Show(line)
+		a := s.judge(step, q, false)
+		s.UI.Show(strings.TrimSpace(a.line() + " " + a.Why))
 	}
 	return nil
 }
@@ -269,7 +299,7 @@ func (k *Check) holds(v Value) bool {
 	switch {
 	case k.Is != "":
 		return v.String() == k.Is
-	case v.Kind == KindChoice:
+	case v.Kind == kindText:
 		return false
 	}
 	return (k.Min == nil || v.Number >= *k.Min) && (k.Max == nil || v.Number <= *k.Max)

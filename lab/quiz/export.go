@@ -83,14 +83,8 @@ func (a Asked) Note() string {
 	switch a.Kind {
 	case scenario.KindMultiple:
 		parts = append(parts, "one or more are right")
-	case scenario.KindNumber:
-		text := "a number"
-		if a.Unit != "" {
-			text += ", in " + a.Unit
-		}
-		parts = append(parts, text)
-	case scenario.KindText:
-		parts = append(parts, "a few words")
+	case scenario.KindNumber, scenario.KindText:
+		parts = append(parts, a.Prompt())
 	}
 	if a.Expression != "" {
 		parts = append(parts, "from your own run")
@@ -99,6 +93,22 @@ func (a Asked) Note() string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// Prompt says what to type.
+func (a Asked) Prompt() string {
+	letters := "A to " + scenario.Letter(max(0, len(a.Options)-1))
+	switch {
+	case a.Kind == scenario.KindMultiple:
+		return "one or more of " + letters
+	case a.Kind == scenario.KindNumber && a.Unit != "":
+		return "a number, in " + a.Unit
+	case a.Kind == scenario.KindNumber:
+		return "a number"
+	case a.Kind == scenario.KindText:
+		return "a few words"
+	}
+	return letters
 }
 
 // When says when the questions of a checkpoint are asked, "" for those at the end.

@@ -7,6 +7,7 @@ import (
 	"coalmine/lab/event"
 	"coalmine/lab/quiz/expr"
 	"coalmine/lab/scenario"
+	"coalmine/lab/verdict/pager"
 	"coalmine/lab/verdict/score"
 	"coalmine/lab/verdict/timeline"
 )
@@ -14,16 +15,35 @@ import (
 // Facts returns what expressions can ask of a trial. The learner's run is the first faulty one. Runs
 // that did not reach their end say nothing.
 func Facts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr.Facts {
+	return factsOf(s, runs, card, isLearners)
+}
+
+// PlayFacts is [Facts] for a play of a lesson: its run may release any version.
+func PlayFacts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr.Facts {
+	if slices.ContainsFunc(runs, isLearners) {
+		return Facts(s, runs, card)
+	}
+	return factsOf(s, runs, card, complete)
+}
+
+func factsOf(s *scenario.Scenario, runs []score.RunResult, card *score.Card, is func(score.RunResult) bool,
+) *expr.Facts {
 	f := &expr.Facts{}
 	if card != nil {
 		f.Trial = expr.Trial{Passed: card.Exit == score.ExitPassed, Points: card.Points, MaxPoints: card.MaxPoints}
+		for _, row := range card.Runs {
+			f.Trial.Verdicts = append(f.Trial.Verdicts, row.Verdict.Text())
+		}
 	}
-	learner := slices.IndexFunc(runs, isLearners)
+	learner := slices.IndexFunc(runs, is)
 	if learner < 0 {
 		return f
 	}
 	seed := runs[learner].Timeline.Run.Seed
 	f.Run = runFacts(s, runs[learner])
+	if card != nil {
+		f.Run.Harm = harmOf(card, f.Run)
+	}
 	for role, to := range map[score.Role]*expr.Run{score.RoleHealthy: &f.Healthy, score.RoleUnguarded: &f.Unguarded,
 		score.RoleReference: &f.Reference} {
 		for _, r := range runs {
@@ -33,6 +53,16 @@ func Facts(s *scenario.Scenario, runs []score.RunResult, card *score.Card) *expr
 		}
 	}
 	return f
+}
+
+// harmOf is the harm of a run as its card has it, with that of the guardrails.
+func harmOf(c *score.Card, r expr.Run) int {
+	for _, row := range c.Runs {
+		if row.Run == r.Name {
+			return row.Harm
+		}
+	}
+	return r.Harm
 }
 
 func complete(r score.RunResult) bool {
@@ -55,13 +85,19 @@ func runFacts(s *scenario.Scenario, result score.RunResult) expr.Run {
 		FirstBad: t.FirstBad.Since(t.Released), DetectedAt: t.Detected.Since(t.Released),
 		AbortedAt: t.Abort.Since(t.Released), PromotedAt: t.Promoted.Since(t.Released),
 		MTTD: t.Detected.Since(t.FirstBad), Requests: all.N, Bad: all.Bad, Harm: all.Harm,
-		CanaryRequests: t.CanaryRequests, MeasuredTicks: t.MeasuredTicks, FailedTicks: t.FailedTicks,
+		CanaryRequests: t.CanaryRequests, CanaryShare: 100 * t.ActualShare(),
+		MeasuredTicks: t.MeasuredTicks, FailedTicks: t.FailedTicks, Gates: gates(t),
 		Cohorts: groups(t, func(k timeline.Key) string { return k.Cohort }),
 		Routes:  groups(t, func(k timeline.Key) string { return k.Route }),
 		Canary:  canary(t),
 	}
 	if t.Abort.Happened() {
 		r.MTTR = t.LastBad.Since(t.FirstBad)
+	}
+	manual := pager.Default().Manual(t)
+	r.PageAfter, r.ManualHarm = manual.Detect, int(manual.Harm)
+	if n := len(t.Routes); n > 0 {
+		r.RuleLeft = t.Routes[n-1].Matched
 	}
 	if t.Totals != nil {
 		for _, n := range t.Totals.Hurt {
@@ -85,6 +121,8 @@ func runFacts(s *scenario.Scenario, result score.RunResult) expr.Run {
 func groups(t *timeline.Timeline, of func(timeline.Key) string) []expr.Group {
 	var all []expr.Group
 	index := map[string]int{}
+	steady := map[string]struct{ n, on int }{}
+	onCanary := t.OnCanary()
 	for _, k := range t.Keys() {
 		name := of(k)
 		i, ok := index[name]
@@ -98,8 +136,36 @@ func groups(t *timeline.Timeline, of func(timeline.Key) string) []expr.Group {
 		if timeline.IsCanary(t.Run, k) {
 			g.OnCanary, g.HarmOnCanary = g.OnCanary+c.N, g.HarmOnCanary+c.Harm
 		}
+		inside := steady[name]
+		inside.n += t.CountSteady(k).N
+		if onCanary(k) {
+			inside.on += t.CountSteady(k).N
+		}
+		steady[name] = inside
+	}
+	for i := range all {
+		inside := steady[all[i].Name]
+		all[i].CanaryShare = 100 * float64(inside.on) / float64(max(1, inside.n))
 	}
 	slices.SortStableFunc(all, func(a, b expr.Group) int { return cmp.Compare(b.Harm, a.Harm) })
+	return all
+}
+
+// gates lists the gates that were asked after the release, with their last answers.
+func gates(t *timeline.Timeline) []expr.Gate {
+	var all []expr.Gate
+	for _, e := range t.Facts {
+		g, ok := e.Fact.(event.Gate)
+		if !ok || e.Seq <= t.Released.Seq {
+			continue
+		}
+		last := expr.Gate{Name: g.Name, Passed: g.Passed, Reason: g.Reason}
+		if i := slices.IndexFunc(all, func(h expr.Gate) bool { return h.Name == g.Name }); i >= 0 {
+			all[i] = last
+		} else {
+			all = append(all, last)
+		}
+	}
 	return all
 }
 

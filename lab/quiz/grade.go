@@ -2,8 +2,10 @@ package quiz
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -79,6 +81,53 @@ func (a Asked) Check(given string) bool {
 	}
 	i := a.option(given)
 	return i >= 0 && a.IsRight(i)
+}
+
+// Read returns an answer in the form in which it can be kept, whatever the order of the options: their
+// texts, or the number or words as given. The error says what to write instead.
+func (a Asked) Read(given string) (string, error) {
+	given = strings.TrimSpace(given)
+	switch a.Kind {
+	case scenario.KindNumber:
+		if _, ok := ParseNumber(given, a.Unit); !ok && a.Unit == "s" {
+			return "", errors.New("write a time such as 90s or 4m30s")
+		} else if !ok {
+			return "", errors.New("write a number, such as 25")
+		}
+		return given, nil
+	case scenario.KindText:
+		if given == "" {
+			return "", errors.New("write a word or two")
+		}
+		return given, nil
+	}
+	letters := a.letters(given)
+	if len(letters) == 0 || a.Kind == scenario.KindSingle && len(letters) > 1 {
+		return "", errors.New("write " + a.Prompt())
+	}
+	return a.texts(letters, "; "), nil
+}
+
+// texts are those of the options with some letters.
+func (a Asked) texts(letters []string, separator string) string {
+	var all []string
+	for i, o := range a.Options {
+		if slices.Contains(letters, scenario.Letter(i)) {
+			all = append(all, o)
+		}
+	}
+	return strings.Join(all, separator)
+}
+
+// ExpectedText is the right answer with the texts of options in place of their letters.
+func (a Asked) ExpectedText() string {
+	switch {
+	case a.Kind == scenario.KindMultiple:
+		return a.texts(a.Answers, "; ")
+	case a.Kind.HasOptions():
+		return a.texts(a.Answers, " or ")
+	}
+	return a.Expected()
 }
 
 // within reports whether a number differs from the answer by at most the tolerance, but for the
@@ -157,17 +206,21 @@ func words(s string) string {
 func (a Asked) Expected() string {
 	switch a.Kind {
 	case scenario.KindNumber:
-		text := NumberText(a.Value)
+		value, unit := a.Value, ""
+		if a.Expression != "" && a.Margin() >= 1 {
+			value = math.Round(value) // a measured value has more digits than a person wants
+		}
+		text := NumberText(value)
+		if a.Unit != "" {
+			unit = " " + a.Unit
+		}
 		switch {
 		case a.Relative && a.Tolerance > 0:
-			text += " ± " + NumberText(a.Tolerance*100) + "%"
+			return text + unit + " ± " + NumberText(a.Tolerance*100) + " %"
 		case a.Tolerance > 0:
 			text += " ± " + NumberText(a.Tolerance)
 		}
-		if a.Unit != "" {
-			text += " " + a.Unit
-		}
-		return text
+		return text + unit
 	case scenario.KindMultiple:
 		return strings.Join(a.Answers, ", ")
 	}

@@ -3,6 +3,7 @@ package quiz
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,8 @@ type markdownKeyEntry struct {
 	line   int
 	text   string
 	fields map[string]string
+	// last is the field of several words that a further line belongs to, "" for the entry itself.
+	last string
 }
 
 func parseMarkdown(file, text string) (*scenario.Quiz, error) {
@@ -171,7 +174,7 @@ func (r *markdownReader) numbered(l markdownLine, number, text string) error {
 	return nil
 }
 
-// keyLine reads a line below an entry of the key: a field, or more of the entry.
+// keyLine reads a line below an entry of the key: a field, or more of the entry or field.
 func (r *markdownReader) keyLine(l markdownLine, p markdownPatterns) error {
 	if len(r.keys) == 0 {
 		return nil
@@ -181,7 +184,14 @@ func (r *markdownReader) keyLine(l markdownLine, p markdownPatterns) error {
 		if _, has := k.fields[m[1]]; has {
 			return importError(r.file, l.number, "%s is written a second time", m[1])
 		}
-		k.fields[m[1]] = m[2]
+		k.fields[m[1]], k.last = m[2], ""
+		if slices.Contains([]string{"expression", "when", "why"}, m[1]) {
+			k.last = m[1]
+		}
+		return nil
+	}
+	if k.last != "" {
+		k.fields[k.last] += " " + strings.TrimSpace(l.text)
 		return nil
 	}
 	k.text += " " + strings.TrimSpace(l.text)

@@ -71,11 +71,16 @@ const needsRun = "its answer comes from your own run"
 func Resolve(q *scenario.Quiz, f *expr.Facts) []Asked {
 	var all []Asked
 	for i, question := range q.Questions {
-		a := Asked{Question: question, Number: i + 1}
-		a.Open = a.resolve(f)
-		all = append(all, a)
+		all = append(all, ResolveOne(question, i+1, f))
 	}
 	return all
+}
+
+// ResolveOne is [Resolve] for one question.
+func ResolveOne(question scenario.Question, number int, f *expr.Facts) Asked {
+	a := Asked{Question: question, Number: number}
+	a.Open = a.resolve(f)
+	return a
 }
 
 // At keeps the questions of a checkpoint.

@@ -239,3 +239,32 @@ func TestExport(t *testing.T) {
 		t.Errorf("a number that Canvas cannot compare: error %v", err)
 	}
 }
+
+// TestRead checks the form in which answers are kept, whatever the order of the options.
+func TestRead(t *testing.T) {
+	single := quiz.Asked{Question: scenario.Question{Kind: scenario.KindSingle, Options: []string{"roll back", "5%"}}}
+	multiple := single
+	multiple.Kind = scenario.KindMultiple
+	number := quiz.Asked{Question: scenario.Question{Kind: scenario.KindNumber, Unit: "s"}}
+	for _, c := range []struct {
+		asked            quiz.Asked
+		given, want, err string
+	}{
+		{single, "b", "5%", ""},
+		{single, "Roll back.", "roll back", ""},
+		{single, "C", "", "write A to B"},
+		{single, "AB", "", "write A to B"},
+		{single, " ", "", "write A to B"},
+		{multiple, "B, A", "roll back; 5%", ""},
+		{multiple, "roll back; 5%", "roll back; 5%", ""},
+		{multiple, "none", "", "write one or more of A to B"},
+		{number, " 1m30s ", "1m30s", ""},
+		{number, "soon", "", "write a time such as 90s or 4m30s"},
+		{quiz.Asked{Question: scenario.Question{Kind: scenario.KindText}}, " ", "", "write a word or two"},
+	} {
+		got, err := c.asked.Read(c.given)
+		if got != c.want || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%s %q is %q, error %v, want %q, error %q", c.asked.Kind, c.given, got, err, c.want, c.err)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Quiz is the set of questions that a learner answers before, during and after a scenario.
@@ -115,6 +117,17 @@ func ParseQuiz(name string, data []byte) (*Quiz, error) {
 	if len(r.problems) > 0 {
 		slices.SortStableFunc(r.problems, func(a, b Problem) int { return a.Line - b.Line })
 		return nil, r.problems
+	}
+	return q, nil
+}
+
+// ReadQuestion decodes and validates one question as a quiz has them; file is the name of the file that
+// the node is of, for errors. The error is of type [Problems].
+func ReadQuestion(file string, n *yaml.Node) (Question, error) {
+	r := quizReader{file: file}
+	q := r.question(n, nil)
+	if len(r.problems) > 0 {
+		return Question{}, r.problems
 	}
 	return q, nil
 }

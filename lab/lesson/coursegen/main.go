@@ -19,6 +19,8 @@ import (
 
 	"coalmine/lab/format"
 	"coalmine/lab/lesson"
+	"coalmine/lab/quiz"
+	"coalmine/lab/verdict/pager"
 	"coalmine/scenarios"
 	"coalmine/scenarios/lessons"
 )
@@ -51,8 +53,12 @@ func generate() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	questions, err := questions(c)
+	if err != nil {
+		return nil, err
+	}
 	return map[string]string{
-		"lab.md": wrapLines(lab(c)), "quiz.md": wrapLines(quiz(c)),
+		"lab.md": wrapLines(lab(c)), "quiz.md": wrapLines(questions),
 		"runbook-linkerd-progressive-delivery.md": wrapLines(runbook),
 	}, nil
 }
@@ -105,7 +111,7 @@ func list(b *strings.Builder, title string, questions []lesson.Question) {
 		if i == 0 {
 			fmt.Fprintf(b, "\n%s:\n\n", title)
 		}
-		fmt.Fprintf(b, "- %s", plain(q.Ask))
+		fmt.Fprintf(b, "- %s", plain(q.Question.Question))
 		if len(q.Options) > 0 {
 			fmt.Fprintf(b, " (%s)", strings.Join(q.Options, " · "))
 		}
@@ -113,32 +119,23 @@ func list(b *strings.Builder, title string, questions []lesson.Question) {
 	}
 }
 
-// quiz is the questions whose answers do not depend on a run, with the key at the end.
-func quiz(c *lesson.Course) string {
-	var b, key strings.Builder
-	b.WriteString("# Quiz: progressive delivery with Linkerd and Flagger\n\nGenerated from the lessons by " +
-		"`go generate ./lab/lesson/coursegen`. The key is at the end.\n")
-	n := 0
+// questions are those whose answers do not depend on a run, in the course's layout of a quiz.
+func questions(c *lesson.Course) (string, error) {
+	var all []quiz.Asked
 	for _, l := range c.Lessons {
 		for _, s := range l.Steps {
 			for _, q := range s.Ask {
-				if q.Answer == "" {
-					continue
+				if q.Expression == "" {
+					asked := quiz.ResolveOne(q.Question, len(all)+1, nil)
+					asked.Question.Question, asked.Why = plain(asked.Question.Question), plain(asked.Why)
+					all = append(all, asked)
 				}
-				n++
-				fmt.Fprintf(&b, "\n**%d.** %s\n\n", n, plain(q.Ask))
-				answer := q.Answer
-				for i, o := range q.Options {
-					fmt.Fprintf(&b, "- %c) %s\n", 'A'+i, o)
-					if o == q.Answer {
-						answer = fmt.Sprintf("%c", 'A'+i)
-					}
-				}
-				fmt.Fprintf(&key, "%d. **%s** %s\n", n, answer, plain(q.Why))
 			}
 		}
 	}
-	return b.String() + "\n## Key\n\n" + key.String()
+	var b bytes.Buffer
+	err := quiz.Export(&b, quiz.FormatMarkdown, "progressive delivery with Linkerd and Flagger", all)
+	return b.String(), err
 }
 
 // canary is what the runbook quotes of a Canary.
@@ -177,8 +174,8 @@ func runbook() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pager := lesson.DefaultPager()
-	page, _ := pager.Detect(0.17)
+	model := pager.Default()
+	page, _ := model.Detect(0.17)
 	t, err := template.New("runbook").Delims("[[", "]]").Parse(runbookTemplate)
 	if err != nil {
 		return "", err
@@ -188,7 +185,7 @@ func runbook() (string, error) {
 		"Rollout": rollout.Spec.Analysis, "Test": test.Spec.Analysis,
 		"Sample": lesson.SampleSize(0.98, 0.96),
 		"Page":   format.Unglue(format.Duration(page.Round(time.Second))),
-		"People": format.Unglue(format.Duration(pager.People())),
+		"People": format.Unglue(format.Duration(model.People())),
 	})
 	return b.String(), err
 }

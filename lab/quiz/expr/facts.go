@@ -16,6 +16,8 @@ type Trial struct {
 	Passed    bool `cel:"passed"`
 	Points    int  `cel:"points"`
 	MaxPoints int  `cel:"max_points"`
+	// Verdicts are those of the learner's runs, on faulty and healthy releases.
+	Verdicts []string `cel:"verdicts"`
 }
 
 // Run is one run.
@@ -44,24 +46,34 @@ type Run struct {
 	// MTTD is the time from the first bad request to its detection, MTTR to the last bad one.
 	MTTD time.Duration `cel:"mttd"`
 	MTTR time.Duration `cel:"mttr"`
+	// PageAfter is when a person is paged after the first bad request, and ManualHarm what that person
+	// lets through, by the model of package pager; 0 if nobody is paged.
+	PageAfter  time.Duration `cel:"page_after"`
+	ManualHarm int           `cel:"manual_harm"`
 
 	// Requests, Bad and Harm count users' requests in the whole run: all, bad ones, and bad ones
-	// because of the fault. CanaryRequests counts those that the canary answered before the decision.
-	Requests       int `cel:"requests"`
-	Bad            int `cel:"bad"`
-	Harm           int `cel:"harm"`
-	UsersHurt      int `cel:"users_hurt"`
-	CanaryRequests int `cel:"canary_requests"`
+	// beyond the baseline. CanaryRequests counts those that the canary answered before the decision,
+	// CanaryShare is their share of all then, in percent.
+	Requests       int     `cel:"requests"`
+	Bad            int     `cel:"bad"`
+	Harm           int     `cel:"harm"`
+	UsersHurt      int     `cel:"users_hurt"`
+	CanaryRequests int     `cel:"canary_requests"`
+	CanaryShare    float64 `cel:"canary_share"`
 	// MeasuredTicks and FailedTicks count the ticks of Flagger's control loop in which a metric had a
 	// value, and in which a check of a metric failed.
 	MeasuredTicks int `cel:"measured_ticks"`
 	FailedTicks   int `cel:"failed_ticks"`
+	// RuleLeft is set if a rule with conditions still sends requests to the canary at the end.
+	RuleLeft bool `cel:"rule_left"`
 
 	// Steps are the exposures before the decision. Cohorts and Routes are sorted by harm, the worst
 	// first.
 	Steps   []Step  `cel:"steps"`
 	Cohorts []Group `cel:"cohorts"`
 	Routes  []Group `cel:"routes"`
+	// Gates are those that were asked after the release, with their last answer.
+	Gates []Gate `cel:"gates"`
 
 	// Canary is what the canary answered, second by second, before the decision. Expressions reach it
 	// by the functions only.
@@ -84,6 +96,16 @@ type Group struct {
 	// OnCanary counts those that the canary answered, and HarmOnCanary the harm among them.
 	OnCanary     int `cel:"on_canary"`
 	HarmOnCanary int `cel:"harm_on_canary"`
+	// CanaryShare is the share that the canary answered, in percent, well inside the steps of the
+	// analysis.
+	CanaryShare float64 `cel:"canary_share"`
+}
+
+// Gate is a webhook of the Canary that the lab answers.
+type Gate struct {
+	Name   string `cel:"name"`
+	Passed bool   `cel:"passed"`
+	Reason string `cel:"reason"`
 }
 
 // Second is what the canary answered in a second that ends To after the release.

@@ -1,4 +1,6 @@
-package lesson
+// Package pager is a model of how late a person is: from the first bad request to a page, and to the
+// rollback that the person types.
+package pager
 
 import (
 	"math"
@@ -32,9 +34,9 @@ type BurnRule struct {
 	Window time.Duration
 }
 
-// DefaultPager has the alerts of the course's page on objectives: 14.4 times over 5 min and 1 h, 6 times
+// Default has the alerts of the course's page on objectives: 14.4 times over 5 min and 1 h, 6 times
 // over 30 min and 1 h, for 99.5 % good requests.
-func DefaultPager() Pager {
+func Default() Pager {
 	return Pager{
 		Objective: 0.995,
 		Rules:     []BurnRule{{14.4, time.Hour}, {6, time.Hour}},
@@ -65,19 +67,21 @@ func (p Pager) Total(bad float64) (d time.Duration, ok bool) {
 	return d + p.People(), ok
 }
 
-// manual is what the pager model says of a run whose harm nobody ended.
-type manual struct {
-	// bad is the share of bad requests after the release.
-	bad           float64
-	detect, total time.Duration
-	paged         bool
-	// harm counts the bad requests until the person has acted.
-	harm float64
+// Manual is what the model says of a run whose harm nobody ended.
+type Manual struct {
+	// Bad is the share of bad requests after the release.
+	Bad float64
+	// Detect is the time to the page, Total that until the person has acted, from the first bad
+	// request; both are 0 if nobody is paged.
+	Detect, Total time.Duration
+	Paged         bool
+	// Harm counts the bad requests until the person has acted.
+	Harm float64
 }
 
-// manualOf applies the model to a run: the harm goes on at the run's rate until the person has acted.
-func manualOf(t *timeline.Timeline, p Pager) manual {
-	var m manual
+// Manual applies the model to a run: the harm goes on at the run's rate until the person has acted.
+func (p Pager) Manual(t *timeline.Timeline) Manual {
+	var m Manual
 	n, bad, harm := 0, 0, 0
 	for _, k := range t.Keys() {
 		all, before := t.Count(k), t.CountBefore(k)
@@ -87,30 +91,13 @@ func manualOf(t *timeline.Timeline, p Pager) manual {
 		return m
 	}
 	lasted := t.LastBad.At - t.FirstBad.At
-	m.bad = float64(bad) / float64(n)
-	m.detect, m.paged = p.Detect(m.bad)
-	m.total, _ = p.Total(m.bad)
-	if m.paged && lasted > 0 {
-		m.harm = float64(harm) * float64(m.total) / float64(lasted)
+	m.Bad = float64(bad) / float64(n)
+	m.Detect, m.Paged = p.Detect(m.Bad)
+	m.Total, _ = p.Total(m.Bad)
+	if !m.Paged {
+		m.Detect, m.Total = 0, 0
+	} else if lasted > 0 {
+		m.Harm = float64(harm) * float64(m.Total) / float64(lasted)
 	}
 	return m
-}
-
-// pagerFigures are the figures of the model.
-func pagerFigures() map[string]figure {
-	of := func(get func(manual) Value) figure {
-		return func(r *recorded) Value {
-			m := manualOf(r.time, DefaultPager())
-			if !m.paged {
-				return text(never)
-			}
-			return get(m)
-		}
-	}
-	return map[string]figure{
-		"page-after":  of(func(m manual) Value { return seconds(m.detect) }),
-		"manual-mttr": of(func(m manual) Value { return seconds(m.total) }),
-		"manual-harm": of(func(m manual) Value { return number(math.Round(m.harm/100) * 100) }),
-		"people":      func(*recorded) Value { return seconds(DefaultPager().People()) },
-	}
 }
