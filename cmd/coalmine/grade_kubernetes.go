@@ -29,6 +29,7 @@ const (
 type remoteFlags struct {
 	on, volume, image, context, namespace string
 	pods                                  int
+	keep                                  bool
 }
 
 func (f *remoteFlags) add(flags *pflag.FlagSet) {
@@ -38,14 +39,16 @@ func (f *remoteFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.context, "context", "", "`CONTEXT` of the kubeconfig (default the current one)")
 	flags.StringVar(&f.namespace, "namespace", "", "`NAMESPACE` of the claim and the pods (default the context's)")
 	flags.IntVar(&f.pods, "pods", 4, "play in `N` pods at the same time")
+	flags.BoolVar(&f.keep, "keep", false, "keep the files of a grading that fails in the volume, so that the same "+
+		"command goes on there; they have the secret seeds")
 }
 
 func (f remoteFlags) check() error {
 	switch {
 	case f.on != onThisMachine && f.on != onKubernetes:
 		return fmt.Errorf("--on is %q: write local or kubernetes", f.on)
-	case f.on == onThisMachine && f.volume+f.image+f.context+f.namespace != "":
-		return errors.New("--volume, --image, --context and --namespace are for a cluster: write --on kubernetes")
+	case f.on == onThisMachine && (f.volume+f.image+f.context+f.namespace != "" || f.keep):
+		return errors.New("--volume, --image, --context, --namespace and --keep are for a cluster: write --on kubernetes")
 	case f.on == onKubernetes && f.volume == "":
 		return errors.New("--volume is missing: write the name of a persistent volume claim")
 	case f.pods < 1:
@@ -64,6 +67,7 @@ func (env *Env) gradeRemote(ctx context.Context, f remoteFlags) (grade.Remote, e
 		return nil, err
 	}
 	cluster.Claim, cluster.Image, cluster.Pods, cluster.Digest = f.volume, f.image, f.pods, env.BinaryDigest()
+	cluster.Keep = f.keep
 	if f.image == "" {
 		own, err := image.Running(ctx, runtime.GOARCH, image.Coalmine)
 		if err != nil {

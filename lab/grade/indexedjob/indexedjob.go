@@ -40,6 +40,9 @@ type Cluster struct {
 	// Namespace has the claim of the volume. Pods is how many play at the same time.
 	Namespace, Claim, Image string
 	Pods                    int
+	// Keep leaves the files of a grading that failed in the volume, so that it can go on there. They have
+	// the secret seeds.
+	Keep bool
 	// Digest is that of the program that grades. The image must have the same one.
 	Digest string
 	// Poll is how often the state of pods and of the Job is read.
@@ -68,7 +71,7 @@ func (c Cluster) Play(ctx context.Context, dir string, chunks int, done func(int
 	if err == nil {
 		err = r.play(ctx, dir, chunks, done)
 	}
-	return errors.Join(err, r.clean(ctx, err == nil))
+	return errors.Join(err, r.clean(ctx, err == nil || !r.Keep))
 }
 
 // digestOf names a grading after its tasks: given again, it finds what is done in the volume.
@@ -224,31 +227,51 @@ func (r *run) exec(ctx context.Context, in io.Reader, out io.Writer, args ...str
 	return nil
 }
 
-// clean removes the Job and the pod, and if all is done the files in the volume.
-func (r *run) clean(ctx context.Context, done bool) error {
+// clean removes the Job and the pod, and with files what the grading has in the volume, also if ctx has
+// ended. The Job's pods are ended before, as they write there.
+func (r *run) clean(ctx context.Context, files bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var err error
-	if done {
-		err = r.exec(ctx, nil, io.Discard, "remove", r.folder())
+	if files {
+		if err = r.removeJob(ctx); err == nil {
+			err = r.exec(ctx, nil, io.Discard, "remove", r.folder())
+		}
+		if err != nil {
+			err = fmt.Errorf("%s in the volume %s could not be removed, and has the secret seeds: %w",
+				path.Base(r.folder()), r.Claim, err)
+		}
 	}
 	return errors.Join(err, r.remove(ctx))
 }
 
-// remove deletes the Job and the pod and waits until they are gone.
-func (r *run) remove(ctx context.Context) error {
-	jobs, pods := r.Client.BatchV1().Jobs(r.Namespace), r.Client.CoreV1().Pods(r.Namespace)
+// removeJob deletes the Job and waits until its pods are gone.
+func (r *run) removeJob(ctx context.Context) error {
+	jobs := r.Client.BatchV1().Jobs(r.Namespace)
 	all := metav1.DeletePropagationForeground
-	now := int64(0)
-	err1 := jobs.Delete(ctx, r.name, metav1.DeleteOptions{PropagationPolicy: &all})
-	err2 := pods.Delete(ctx, r.name, metav1.DeleteOptions{GracePeriodSeconds: &now})
-	if err := errors.Join(ignoreMissing(err1), ignoreMissing(err2)); err != nil {
+	if err := ignoreMissing(jobs.Delete(ctx, r.name, metav1.DeleteOptions{PropagationPolicy: &all})); err != nil {
 		return fmt.Errorf("delete the Job and its pods: %w", err)
 	}
 	return r.until(ctx, time.Minute, "the Job and its pods to be gone", func(ctx context.Context) (bool, error) {
-		_, err1 := jobs.Get(ctx, r.name, metav1.GetOptions{})
-		_, err2 := pods.Get(ctx, r.name, metav1.GetOptions{})
-		return apierrors.IsNotFound(err1) && apierrors.IsNotFound(err2), nil
+		_, err := jobs.Get(ctx, r.name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
+}
+
+// remove deletes the Job and the pod and waits until they are gone.
+func (r *run) remove(ctx context.Context) error {
+	pods := r.Client.CoreV1().Pods(r.Namespace)
+	now := int64(0)
+	err := pods.Delete(ctx, r.name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+	if err := ignoreMissing(err); err != nil {
+		return errors.Join(fmt.Errorf("delete the pod for files: %w", err), r.removeJob(ctx))
+	}
+	if err := r.removeJob(ctx); err != nil {
+		return err
+	}
+	return r.until(ctx, time.Minute, "the pod for files to be gone", func(ctx context.Context) (bool, error) {
+		_, err := pods.Get(ctx, r.name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
 	})
 }
 

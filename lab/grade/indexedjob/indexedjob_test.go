@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,35 @@ func TestLeftovers(t *testing.T) {
 	}
 	if done, err := c.use(dir, 1, nil); err != nil || done != 1 || c.left() != 0 {
 		t.Errorf("%d chunks are done, %d objects are left: %v", done, c.left(), err)
+	}
+}
+
+// TestFailureLeavesNoSeeds checks that a grading that fails leaves nothing in the volume, unless it is to
+// go on there, and that the same grading then removes what is left.
+func TestFailureLeavesNoSeeds(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		c, dir := newCluster(t), newTasks(t)
+		fetches := c.exec
+		failing := func(k *indexedjob.Cluster) {
+			k.Keep = keep
+			k.Exec = func(ctx context.Context, namespace, pod string, command []string, in io.Reader,
+				out io.Writer) error {
+				if slices.Contains(command, "send") {
+					return errors.New("the connection was lost")
+				}
+				return fetches(ctx, namespace, pod, command, in, out)
+			}
+		}
+		_, err := c.use(dir, 1, failing)
+		if err == nil || !strings.Contains(err.Error(), "the connection was lost") {
+			t.Fatalf("keep %v: error is %v", keep, err)
+		}
+		if n := c.left(); n != map[bool]int{true: 1}[keep] {
+			t.Errorf("keep %v: %d objects and folders are left", keep, n)
+		}
+		if done, err := c.use(dir, 1, nil); err != nil || done != 1 || c.left() != 0 {
+			t.Errorf("keep %v: then %d chunks are done, %d objects are left: %v", keep, done, c.left(), err)
+		}
 	}
 }
 
