@@ -18,6 +18,7 @@ import (
 	"coalmine/lab/grade/submission"
 	"coalmine/lab/guardrail"
 	"coalmine/lab/guardrail/lint"
+	"coalmine/lab/guardrail/source"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/run/worker"
 	"coalmine/lab/scenario"
@@ -99,6 +100,10 @@ func (w *task) open(ctx context.Context) error {
 	case len(files) == 0:
 		w.part.withoutPoints(OutcomeNothing, nothing(w.job, src.Scenario))
 		return nil
+	case source.IsChart(files):
+		w.part.withoutGrade(CauseRefused, "the submission is a Helm chart, which is not rendered here: hand in what "+
+			"helm template prints")
+		return nil
 	}
 	w.files = files
 	w.part.Digest = digest.Files(files)
@@ -158,7 +163,7 @@ func withoutPath(err error) error {
 // grade checks the guardrails and plays them.
 func (w *task) grade(ctx context.Context) error {
 	w.part.Documents = digest.Documents(w.files)
-	set, err := guardrail.Parse(w.files, guardrail.EnvironmentOf(w.src.Scenario))
+	set, err := source.LoadFiles(ctx, w.files, guardrail.EnvironmentOf(w.src.Scenario))
 	var findings guardrail.Errors
 	switch {
 	case errors.As(err, &findings):

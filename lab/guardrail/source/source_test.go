@@ -198,6 +198,39 @@ func TestKustomizationIsContained(t *testing.T) {
 	}
 }
 
+// TestLoadFiles builds a Kustomization that is not on the disk, which reaches nothing outside of it.
+func TestLoadFiles(t *testing.T) {
+	const outside = "../../../../../../../../etc/hostname"
+	valid := strings.Replace(canary, `"30"`, "30s", 1)
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"plain": {map[string]string{"canary.yaml": valid}, ""},
+		"built": {map[string]string{"base/canary.yaml": canary, "kustomization.yaml": "resources: [base/canary.yaml]\n" +
+			"patches:\n- target: {kind: Canary}\n  patch: |-\n    - op: replace\n      path: /spec/analysis/interval\n" +
+			"      value: 30s\n"}, ""},
+		"variable": {map[string]string{"canary.yaml": strings.Replace(valid, "30s", "${INTERVAL:=1m}", 1)}, ""},
+		"broken":   {map[string]string{"canary.yaml": canary, "kustomization.yaml": "resources: [canary.yaml]\n"}, "no unit"},
+		"outside":  {map[string]string{"kustomization.yaml": "resources: [" + outside + "]\n"}, "kustomize cannot build it"},
+		"traversal": {map[string]string{"../canary.yaml": valid, "kustomization.yaml": "resources: []\n"},
+			"write the files of a Kustomization"},
+	} {
+		files := map[string][]byte{}
+		for name, text := range c.files {
+			files[name] = []byte(text)
+		}
+		env := guardrail.Environment{Namespace: "develop", Targets: []string{"backend"}, Ports: map[string]int{"backend": 80}}
+		set, err := LoadFiles(t.Context(), files, env)
+		switch {
+		case c.want == "" && (err != nil || len(set.Objects) != 1):
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
 func TestParseVars(t *testing.T) {
 	got, err := ParseVars([]string{"A=b=c", "d="})
 	if err != nil || got["A"] != "b=c" || got["d"] != "" || len(got) != 2 {
