@@ -174,9 +174,14 @@ func (env *Env) writeCast(f watchFlags, t *liverun.Trial, run int) error {
 	return errors.Join(cast.Write(file), file.Close())
 }
 
-// playTrial plays a trial, on the deck if there is a terminal and no other output was chosen.
+// watches reports whether a trial is shown on the deck.
+func (env *Env) watches(f runFlags) bool {
+	return env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON
+}
+
+// playTrial plays a trial, on the deck if it is watched.
 func (env *Env) playTrial(ctx context.Context, src *trial.Source, t *trial.Trial, w *folder.Writer, f runFlags) error {
-	if env.onTerminal() && !f.noTUI && !f.plain && !f.asJSON {
+	if env.watches(f) {
 		return env.playOnDeck(ctx, src, t, w)
 	}
 	played := env.play(ctx, t, w, f.plain)

@@ -213,7 +213,7 @@ func (p homeProgress) RecordHints(scenario string, hints int) (progress.Entry, s
 
 // RecordQuiz implements [backend.Progress].
 func (p homeProgress) RecordQuiz(scenario string, right, of int) (progress.Entry, string) {
-	return p.change(scenario, func(e *progress.Entry) { e.AddQuiz(right, of) })
+	return p.change(scenario, withQuiz(right, of))
 }
 
 func (p homeProgress) change(scenario string, change func(*progress.Entry)) (progress.Entry, string) {

@@ -79,6 +79,11 @@ func withHints(hints int) func(*progress.Entry) {
 	return func(e *progress.Entry) { e.Hints = max(e.Hints, min(hints, scenario.HintLevels)) }
 }
 
+// withQuiz returns an update with the result of a quiz.
+func withQuiz(right, of int) func(*progress.Entry) {
+	return func(e *progress.Entry) { e.AddQuiz(right, of) }
+}
+
 // withTrial returns an update with a card's score. Hints that were taken before cost points. The
 // scenario's own guardrails have no score: only that the solution was played is kept.
 func withTrial(c *score.Card) func(*progress.Entry) {

@@ -32,6 +32,7 @@ type runFlags struct {
 	approve    time.Duration
 	approves   bool
 	noTUI      bool
+	answers    string
 	names      nameMap
 	readerFlags
 	clusterFlags
@@ -94,6 +95,8 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s "+
 		"or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
+	flags.StringVar(&f.answers, "answers", "", "grade the answers in `FILE` to the scenario's quiz, before the card; "+
+		"see coalmine quiz")
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
 	f.names.add(flags)
 	f.readerFlags.add(flags)
@@ -158,6 +161,10 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		fmt.Fprintf(env.Err, "%s: %v\n", src.Scenario.LogName(), broken)
 	}
 	src.Map = f.names
+	q, err := env.readRunQuiz(src, f.answers)
+	if err != nil {
+		return err
+	}
 	t, err := env.plan(ctx, src, f)
 	if err != nil {
 		return err
@@ -190,7 +197,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	if err := env.writeRunViews(dir, f); err != nil {
 		return err
 	}
-	if err := env.writeResult(r, f.asJSON); err != nil {
+	if err := env.writeCard(r, q, src, dir, f); err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
@@ -270,6 +277,22 @@ func (env *Env) readResult(dir string) (*model.Trial, error) {
 		}
 	}
 	return t, err
+}
+
+// writeCard prints the result. Answers that were given come before it.
+func (env *Env) writeCard(t *model.Trial, q *runQuiz, src *trial.Source, dir string, f runFlags) error {
+	if q != nil {
+		w := env.Out
+		if f.asJSON {
+			w = env.Err
+		}
+		waits, err := env.gradeRun(w, q, t, src, dir, !f.plain && !env.watches(f))
+		if err != nil || waits && !f.asJSON {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	return env.writeResult(t, f.asJSON)
 }
 
 // writeResult prints the result for people, or as JSON.
