@@ -10,7 +10,7 @@ import (
 func windowKeys() []key.Binding {
 	return []key.Binding{
 		screen.Key("?", "show these keys", "?"),
-		screen.Key("q", "close the screen", "q"),
+		screen.Key("q", "quit the program", "q"),
 		screen.Key("ctrl+c", "quit the program", "ctrl+c"),
 		screen.Key("ctrl+z", "suspend", "ctrl+z"),
 	}

@@ -24,6 +24,8 @@ type Window struct {
 	theme         *theme.Theme
 	canvas        *canvas.Canvas // reused by Render
 	initCmds      []tea.Cmd
+	// playing are the trials that are being played.
+	playing map[*liverun.Trial]bool
 
 	// rendered caches the view of the current state; "" means that it must be drawn again.
 	rendered string
@@ -31,7 +33,7 @@ type Window struct {
 
 // NewWindow returns a window with one screen. cmds start with it.
 func NewWindow(first screen.Screen, t *theme.Theme, cmds ...tea.Cmd) *Window {
-	return &Window{stack: []screen.Screen{first}, theme: t, initCmds: cmds}
+	return &Window{stack: []screen.Screen{first}, theme: t, initCmds: cmds, playing: map[*liverun.Trial]bool{}}
 }
 
 // Init implements [tea.Model].
@@ -86,7 +88,7 @@ func (w *Window) key(msg tea.KeyPressMsg) tea.Cmd {
 	case k == "ctrl+z":
 		return tea.Suspend
 	case k == "q" && !letters:
-		return w.navigate(screen.Closed{})
+		return w.quit()
 	case w.tooSmall():
 		return nil
 	case k == "?" && !letters && !w.helpOpen():
@@ -107,7 +109,9 @@ func (w *Window) broadcast(msg tea.Msg) tea.Cmd {
 func (w *Window) applyBatch(b liverun.Batch) tea.Cmd {
 	b.Apply()
 	cmd := w.broadcast(b)
+	w.playing[b.Trial] = true
 	if b.Last {
+		delete(w.playing, b.Trial)
 		return cmd
 	}
 	next := tea.Tick(batchInterval, func(time.Time) tea.Msg { return b.Feed.Next() })
@@ -122,10 +126,7 @@ func (w *Window) navigate(msg tea.Msg) tea.Cmd {
 		w.stack[len(w.stack)-1] = msg.Screen
 		return msg.Screen.Init()
 	case screen.Left:
-		if len(w.stack) > 1 {
-			return w.navigate(screen.Closed{})
-		}
-		return nil
+		return w.leave()
 	case screen.Closed:
 		w.stack = w.stack[:len(w.stack)-1]
 		if len(w.stack) == 0 {
@@ -134,6 +135,28 @@ func (w *Window) navigate(msg tea.Msg) tea.Cmd {
 		return tea.Batch(notifyCovered(w.top(), false), w.deliver(msg.Then))
 	}
 	return w.broadcast(msg)
+}
+
+// quit ends the program, if need be after a question.
+func (w *Window) quit() tea.Cmd {
+	if len(w.playing) == 0 || w.tooSmall() {
+		return tea.Quit
+	}
+	return w.open(&confirm{does: "quit", key: "q", yes: func() tea.Cmd { return tea.Quit }})
+}
+
+// leave goes back to the screen below, if there is one. That ends a trial which is being played, so it
+// asks first.
+func (w *Window) leave() tea.Cmd {
+	switch {
+	case len(w.stack) == 1:
+		return nil
+	case len(w.playing) == 0:
+		return w.navigate(screen.Closed{})
+	}
+	return w.open(&confirm{does: "leave", key: "enter", yes: func() tea.Cmd {
+		return tea.Sequence(screen.Close, screen.Close)
+	}})
 }
 
 func (w *Window) deliver(msg tea.Msg) tea.Cmd {

@@ -195,17 +195,38 @@ func (c *Card) Draw(a canvas.Area) {
 	}
 	pane.Bar(head, card.Title, points)
 	c.footer(foot)
-	p := &page{width: body.Width(), height: body.Height()}
-	c.layout(p)
-	if c.showReference {
-		p.draw(body, 0, -1)
+	if body.Width() >= twoColumns && !c.showReference {
+		left, right := body.Left(body.Width() / 2)
+		c.drawPage(left, c.writeVerdict, c.writeHarm, c.writeMesh, c.writeRuns)
+		c.drawPage(right, c.writeItems)
 		return
 	}
-	first := 0
-	if c.used {
-		first = p.firstLine(c.selected)
+	if c.showReference { // a page of its own, whatever is selected
+		c.drawPage(body, c.writeVerdict, func(p *page) {
+			p.writeFacts("What the reference guardrails detected", "the scenario's own guardrails, same traffic",
+				c.reference)
+		})
+		return
 	}
-	p.draw(body, first, c.selected)
+	c.drawPage(body, c.writeVerdict, c.writeItems, c.writeHarm, c.writeMesh, c.writeRuns)
+}
+
+// twoColumns is the width from which on the points stand beside the rest.
+const twoColumns = 160
+
+// drawPage draws parts of the card below each other, scrolled to the selected target.
+func (c *Card) drawPage(a canvas.Area, parts ...func(*page)) {
+	p := &page{width: a.Width(), height: a.Height()}
+	for _, write := range parts {
+		write(p)
+	}
+	first, selected := 0, c.selected
+	if c.showReference {
+		selected = -1
+	} else if c.used {
+		first = p.firstLine(selected)
+	}
+	p.draw(a, first, selected)
 }
 
 func (c *Card) footer(a canvas.Area) {
@@ -220,8 +241,8 @@ func (c *Card) footer(a canvas.Area) {
 	pane.Footer(a, append(keys, pane.Key{Key: "b", Action: "reference"}, pane.Key{Key: "esc", Action: "back"})...)
 }
 
-// layout builds the card from top to bottom.
-func (c *Card) layout(p *page) {
+// writeVerdict says what came of the trial and why.
+func (c *Card) writeVerdict(p *page) {
 	card := c.trial.Card
 	symbol, style := outcomeStyle(card.Exit)
 	p.add(func(a canvas.Area, y int) {
@@ -236,16 +257,9 @@ func (c *Card) layout(p *page) {
 	if c.opts.Remark != nil {
 		p.wrapped(3, theme.Muted, c.opts.Remark())
 	}
-	if c.showReference { // a page of its own, whatever is selected
-		p.writeFacts("What the reference guardrails detected", "the scenario's own guardrails, same traffic",
-			c.reference)
-		return
+	if !c.showReference {
+		p.writeFacts(c.explanation.title, c.explanation.run, p.fitting(c.explanation.facts))
 	}
-	p.writeFacts(c.explanation.title, c.explanation.run, p.fitting(c.explanation.facts))
-	c.writeItems(p)
-	c.writeHarm(p)
-	c.writeMesh(p)
-	c.writeRuns(p)
 }
 
 // outcomeStyle returns the symbol and the style of a card's exit code.

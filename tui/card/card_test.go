@@ -66,6 +66,7 @@ func TestViews(t *testing.T) {
 	for name, tr := range map[string]*liverun.Trial{"passed": liveruntest.Caught(), "missed": liveruntest.Missed()} {
 		c := New(tr, Options{})
 		golden(t, name+"-80x24.txt", render(c, 80, 24))
+		golden(t, name+"-200x60.txt", render(c, 200, 60))
 		press(c, "down", "down", "b")
 		golden(t, name+"-better-120x40.txt", render(c, 120, 40))
 		press(c, "b", "end")

@@ -17,7 +17,7 @@ type Hold struct {
 	Gate bool
 }
 
-// Resume makes the decks of a trial go on after a gate.
+// Resume makes the decks of a trial go on after a hold.
 type Resume struct{ Trial *liverun.Trial }
 
 // held puts the clock back to the moment of a hold that it has passed, and opens what comes first.
@@ -40,7 +40,7 @@ func (d *Deck) held(card bool) tea.Cmd {
 		return nil
 	}
 	d.holding, d.positioned, d.clock.live = true, true, false
-	d.clock.playing = d.clock.playing && !h.Gate
+	d.clock.playing = false // until Resume, or until the user lets it play
 	d.clock.at = min(h.At, d.end())
 	return open
 }

@@ -29,6 +29,12 @@ func (ex *Exercise) newCard(t *liverun.Trial) screen.Screen {
 			return screen.Open(newQuiz(ex))
 		}})
 	}
+	if t.Card.Exit == score.ExitPassed && t.Card.Own == "" {
+		next := card.Action{Key: screen.Key("n", "next scenario", "n"), Do: func(*card.Card) tea.Cmd {
+			return tea.Sequence(screen.Close, screen.Close, screen.CloseWith(Next{}))
+		}}
+		actions = append([]card.Action{next}, actions...)
+	}
 	return card.New(t, card.Options{
 		Jump: func(e score.EventRef) tea.Cmd {
 			return screen.CloseWith(deck.Jump{Trial: t, To: e})

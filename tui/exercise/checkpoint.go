@@ -198,15 +198,16 @@ func completeRuns(t *liverun.Trial) []score.RunResult {
 	return all
 }
 
-// verdict returns the first screen after a trial: the predictions, the questions about the verdict,
-// or the card. Each gives way to the next.
+// verdict returns the first screen after a trial: the questions about the verdict, then the predictions
+// and the card, which both answer them. Each gives way to the next. The deck is below them, so that the
+// timeline can be read before an answer.
 func (ex *Exercise) verdict(t *liverun.Trial) screen.Screen {
 	replace := func() tea.Cmd { return screen.Replace(ex.verdict(t)) }
-	if all := ex.predictions(); len(all) > 0 {
-		return &predictions{exercise: ex, all: all, next: replace}
-	}
 	if asked := ex.pending(scenario.CheckpointVerdict, ex.facts()); len(asked) > 0 {
 		return &quizPage{exercise: ex, asked: asked, checkpoint: scenario.CheckpointVerdict, next: replace}
+	}
+	if all := ex.predictions(); len(all) > 0 {
+		return &predictions{exercise: ex, all: all, next: replace}
 	}
 	return ex.newCard(t)
 }
@@ -238,13 +239,17 @@ func (p *predictions) Init() tea.Cmd { return nil }
 
 // Keys implements [screen.Screen].
 func (*predictions) Keys() []screen.Group {
-	return []screen.Group{{Title: "Your predictions", Keys: []screenKey{screen.Key("enter", "on to the card")}}}
+	return []screen.Group{{Title: "Your predictions", Keys: []screenKey{screen.Key("enter", "on to the card"),
+		screen.Key("esc", "back to the timeline")}}}
 }
 
 // Update implements [screen.Screen].
 func (p *predictions) Update(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)
-	if !ok || k.String() != "enter" && k.String() != "esc" {
+	switch {
+	case ok && k.String() == "esc":
+		return screen.Close
+	case !ok || k.String() != "enter":
 		return nil
 	}
 	for _, g := range p.all {
@@ -259,7 +264,7 @@ func (p *predictions) Draw(a canvas.Area) {
 	head, rest := a.Top(1)
 	body, foot := rest.Bottom(1)
 	pane.Bar(head, "Predictions and the run: "+p.exercise.scenario.Name, "")
-	pane.Footer(foot, pane.Key{Key: "enter", Action: "on"})
+	pane.Footer(foot, pane.Key{Key: "enter", Action: "on"}, pane.Key{Key: "esc", Action: "timeline"})
 	_, body = body.Top(1)
 	body = body.Pad(margin)
 	body = body.Sub(0, 0, min(body.Width(), maxTextWidth), body.Height())

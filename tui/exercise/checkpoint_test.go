@@ -126,13 +126,17 @@ func TestCheckpoints(t *testing.T) {
 	c.Press("b", "enter")
 	c.WaitFor("Rollout")
 	c.Press("c")
-	c.WaitFor("Predictions and the run")
-	backendtest.Golden(t, "predictions-80x24.txt", c.View())
-	c.Press("enter")
+	c.WaitFor("After the verdict: segment")
+	c.Press("esc")
+	c.WaitFor("Rollout")
+	c.Press("c")
 	c.WaitFor("After the verdict: segment")
 	c.typed("premium")
 	c.Press("enter")
 	c.WaitFor("✓ Correct.")
+	c.Press("enter")
+	c.WaitFor("Predictions and the run")
+	backendtest.Golden(t, "predictions-80x24.txt", c.View())
 	c.Press("enter")
 	c.WaitFor("PASSED")
 	if right, of := c.exercise.quizScore(); right != 2 || of != 3 {
@@ -140,7 +144,8 @@ func TestCheckpoints(t *testing.T) {
 	}
 }
 
-// TestCheckpointsAreSkipped checks that a checkpoint without a gate is passed by esc, once.
+// TestCheckpointsAreSkipped checks that a checkpoint without a gate is passed by tab, once, and that esc
+// goes up instead.
 func TestCheckpointsAreSkipped(t *testing.T) {
 	h := backendtest.New()
 	h.Questions, h.Caught = atCheckpoints(false), true
@@ -149,11 +154,15 @@ func TestCheckpointsAreSkipped(t *testing.T) {
 	c.Press("enter")
 	c.WaitFor("Before the rollout: segment")
 	c.Press("esc")
+	c.WaitFor("Press enter")
+	c.Press("enter")
+	c.WaitFor("Before the rollout: segment")
+	c.Press("tab")
 	c.WaitFor("Rollout")
 	c.WaitWhile(func() bool { return c.exercise.lastTrial == nil }, "the trial")
 	c.Press("c")
 	c.WaitFor("After the verdict: segment")
-	c.Press("esc")
+	c.Press("tab")
 	c.WaitFor("PASSED")
 	c.Press("r")
 	c.WaitFor("PASSED")

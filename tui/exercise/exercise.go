@@ -82,6 +82,9 @@ type Changed struct {
 	Note     string
 }
 
+// Next asks the list of scenarios to open the one that comes next. The exercise is closed.
+type Next struct{}
+
 // The messages of an exercise's own work. Each names its exercise, since every screen receives
 // every message.
 type (

@@ -102,9 +102,9 @@ func TestExerciseFromBriefingToPass(t *testing.T) {
 	if e := h.Entries["segment"]; e.Points != 100 || !e.Solved || e.Trials != 2 {
 		t.Errorf("the progress is %+v", e)
 	}
-	c.Press("q")
+	c.Press("esc")
 	c.WaitFor("over")
-	c.Press("q")
+	c.Press("esc")
 	c.WaitFor("solved, best 100 of 100")
 	c.Press("q")
 	c.WaitWhile(func() bool { return !c.Quit }, "the end")
@@ -198,7 +198,13 @@ func TestLeavingEndsTheTrial(t *testing.T) {
 	c.Press("enter")
 	c.WaitFor("Rollout")
 	trial := c.exercise.playing.Trial
-	c.Press("q")
+	c.Press("esc")
+	c.WaitFor("A trial is being played")
+	c.Press("esc")
+	c.WaitFor("Rollout")
+	c.Press("esc")
+	c.WaitFor("A trial is being played")
+	c.Press("y")
 	c.WaitWhile(func() bool { return trial.Problem != "interrupted" }, "the interruption")
 	c.WaitFor("Your guardrails: segment/")
 	h.Hold = false

@@ -59,7 +59,8 @@ func (q *quizPage) Keys() []screen.Group {
 		screen.Key("A B …", "answer, or mark one of several"), screen.Key("↑ ↓", "choose an answer"),
 		screen.Key("space", "mark one of several"),
 		screen.Key("enter", "confirm; next question"),
-		screen.Key("esc", "back"),
+		screen.Key("tab", "skip, if it is no gate"),
+		screen.Key("esc", "back, or to the timeline"),
 	}}}
 }
 
@@ -86,7 +87,9 @@ func (q *quizPage) key(msg tea.KeyPressMsg) tea.Cmd {
 	case q.done:
 		return nil
 	case name == "esc":
-		return q.leave()
+		return screen.Close
+	case name == "tab":
+		return q.skip()
 	case q.over():
 		if name == "enter" {
 			return screen.Close
@@ -111,10 +114,15 @@ func (q *quizPage) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// leave goes back. A checkpoint that is not a gate may be passed without an answer.
-func (q *quizPage) leave() tea.Cmd {
-	if q.checkpoint == "" || gated(q.asked[q.at:]) {
-		return screen.Close
+// skips reports whether the checkpoint may be passed without an answer: it has no gate.
+func (q *quizPage) skips() bool {
+	return q.checkpoint != "" && !gated(q.asked[min(q.at, len(q.asked)):])
+}
+
+// skip passes the checkpoint.
+func (q *quizPage) skip() tea.Cmd {
+	if !q.skips() {
+		return nil
 	}
 	q.exercise.passed, q.done = append(q.exercise.passed, q.checkpoint), true
 	return q.next()
@@ -219,19 +227,22 @@ func (q *quizPage) Draw(a canvas.Area) {
 }
 
 func (q *quizPage) footer() []pane.Key {
-	enter, back := pane.Key{Key: "enter", Action: "answer"}, pane.Key{Key: "esc", Action: "back"}
-	if q.checkpoint != "" && !gated(q.asked[q.at:]) {
-		back.Action = "skip"
+	enter, leave := pane.Key{Key: "enter", Action: "answer"}, []pane.Key{{Key: "esc", Action: "back"}}
+	if q.checkpoint == scenario.CheckpointFailedCheck || q.checkpoint == scenario.CheckpointVerdict {
+		leave[0].Action = "timeline"
+	}
+	if q.skips() {
+		leave = append([]pane.Key{{Key: "tab", Action: "skip"}}, leave...)
 	}
 	switch {
 	case q.answered:
-		return []pane.Key{{Key: "enter", Action: "next"}, back}
+		return append([]pane.Key{{Key: "enter", Action: "next"}}, leave...)
 	case q.Typing():
-		return []pane.Key{enter, back}
+		return append([]pane.Key{enter}, leave...)
 	case q.question().Kind == scenario.KindMultiple:
-		return []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "space", Action: "mark"}, enter, back}
+		return append([]pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "space", Action: "mark"}, enter}, leave...)
 	}
-	return []pane.Key{{Key: "↑ ↓", Action: "choose"}, enter, back}
+	return append([]pane.Key{{Key: "↑ ↓", Action: "choose"}, enter}, leave...)
 }
 
 // drawEnd says what the answers were worth, and which questions wait for a run.

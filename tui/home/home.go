@@ -29,6 +29,7 @@ type Home struct {
 
 	all     []*scenario.Scenario
 	entries map[string]progress.Entry
+	course  course
 	loaded  bool
 	// note is a problem, shown once.
 	note string
@@ -52,8 +53,15 @@ type libraryMsg struct {
 	home    *Home
 	all     []*scenario.Scenario
 	entries map[string]progress.Entry
+	course  course
 	note    string
 	err     error
+}
+
+// course is how far the learner is in the course; next is "" if there is none.
+type course struct {
+	next          string
+	complete, all int
 }
 
 // Name implements [screen.Screen].
@@ -65,6 +73,12 @@ func (h *Home) Init() tea.Cmd {
 		m := libraryMsg{home: h}
 		if m.all, m.err = h.backend.Library.Scenarios(); len(m.all) > 0 {
 			m.entries, m.note = h.backend.Progress.Load()
+		}
+		if l := h.backend.Lessons; l != nil {
+			c, err := &m.course, error(nil)
+			if c.next, c.complete, c.all, err = l.Next(); err != nil {
+				m.note = err.Error()
+			}
 		}
 		return m
 	}
@@ -96,6 +110,10 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 		}
 	case learnedMsg:
 		return h.learned(msg)
+	case exercise.Next:
+		h.setFilter("")
+		h.selected = h.suggested()
+		return h.open()
 	case exercise.Changed:
 		if h.entries != nil {
 			h.entries[msg.Scenario] = msg.Entry
@@ -122,7 +140,7 @@ func (h *Home) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (h *Home) load(m libraryMsg) {
-	h.loaded, h.note, h.entries = true, m.note, m.entries
+	h.loaded, h.note, h.entries, h.course = true, m.note, m.entries, m.course
 	if h.entries == nil {
 		h.entries = map[string]progress.Entry{}
 	}
@@ -279,7 +297,7 @@ func (h *Home) Draw(a canvas.Area) {
 	} else {
 		keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "open"}, {Key: "/", Action: "find"}}
 		if h.backend.Lessons != nil {
-			keys = append(keys, pane.Key{Key: "c", Action: "course"})
+			keys = append(keys, pane.Key{Key: "c", Action: strings.TrimSpace("course: " + h.course.next)})
 		}
 		if h.filter != "" {
 			keys = append(keys, pane.Key{Key: "esc", Action: "clear the filter"})
@@ -306,7 +324,11 @@ func (h *Home) progress() string {
 	if !h.loaded {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d solved", solved, len(h.all))
+	text := fmt.Sprintf("%d of %d solved", solved, len(h.all))
+	if h.course.next != "" {
+		text += fmt.Sprintf(" · course %d of %d", h.course.complete, h.course.all)
+	}
+	return text
 }
 
 // drawLine draws the line below the top: a problem, the filter, or how to start. It returns the

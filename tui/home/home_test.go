@@ -83,7 +83,7 @@ func TestFilter(t *testing.T) {
 	}
 	s.Press("enter")
 	s.WaitFor("Your task") // the only match is opened
-	s.Press("q")
+	s.Press("esc")
 	s.WaitFor("esc clear")
 	s.Press("esc")
 	s.WaitFor("first-steps")
@@ -103,13 +103,31 @@ func TestProgressAfterAnExercise(t *testing.T) {
 	s.Press("enter")
 	s.WaitFor("Rollout")
 	s.WaitWhile(func() bool { e, _ := h.Load(); return !e["segment"].Solved }, "the score")
-	s.Press("q")
+	s.Press("esc")
 	s.WaitFor("✓ solved, best 100 of 100")
-	s.Press("q")
+	s.Press("esc")
 	s.WaitFor("1 of 4 solved")
 	s.WaitFor("▸ ✓ segment")
 	s.Press("q")
 	s.WaitWhile(func() bool { return !s.Quit }, "the end")
+}
+
+// TestNext goes from the card of a trial that passed to the scenario that comes next.
+func TestNext(t *testing.T) {
+	h := backendtest.New()
+	h.Caught = true
+	s := open(t, h, 80, 24)
+	s.Press("/", "s", "e", "g", "m", "enter")
+	s.WaitFor("Press enter")
+	s.Press("enter")
+	s.WaitFor("Rollout")
+	s.WaitWhile(func() bool { e, _ := h.Load(); return !e["segment"].Solved }, "the score")
+	s.Press("c")
+	s.WaitFor("n next")
+	s.Press("n")
+	s.WaitFor("first-steps · level 1")
+	s.Press("esc")
+	s.WaitFor("1 of 4 solved")
 }
 
 func TestUnreadableProgressIsReportedOnce(t *testing.T) {
@@ -119,7 +137,7 @@ func TestUnreadableProgressIsReportedOnce(t *testing.T) {
 	s.WaitFor("it was moved to")
 	s.Press("enter")
 	s.WaitFor("Press enter")
-	s.Press("q")
+	s.Press("esc")
 	s.WaitFor("of 4 solved")
 	if got := s.View(); strings.Contains(got, "it was moved to") {
 		t.Errorf("it is shown again:\n%s", got)

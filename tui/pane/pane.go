@@ -32,7 +32,7 @@ type Key struct{ Key, Action string }
 // Footer draws as many keys as fit, and at the right end those of every screen.
 func Footer(a canvas.Area, keys ...Key) {
 	end := a.Width() - 1
-	for _, k := range []Key{{"q", "close"}, {"?", "keys"}} {
+	for _, k := range []Key{{"q", "quit"}, {"?", "keys"}} {
 		end -= k.width()
 		k.draw(a, end)
 		end -= 2

@@ -7,8 +7,8 @@
 // function of its state and the area, and has no side effects.
 //
 // The window handles these keys before a screen sees them: ctrl+c (quit the program), ctrl+z
-// (suspend), and, unless the screen is [Typing], ? (help) and q (close the screen; the last one
-// quits).
+// (suspend), and, unless the screen is [Typing], ? (help) and q (quit; it asks while a trial is being
+// played). In every screen esc goes one level up.
 package screen
 
 import (
@@ -86,7 +86,8 @@ func Replace(s Screen) tea.Cmd { return func() tea.Msg { return Replaced{s} } }
 // next one until the last.
 func Follow(f *liverun.Feed) tea.Cmd { return func() tea.Msg { return f.Next() } }
 
-// Left asks the window to go back to the screen below; the last screen stays open.
+// Left asks the window to go back to the screen below, if need be after a question; the last screen stays
+// open.
 type Left struct{}
 
 // Leave is a command that goes back to the screen below, if there is one.
