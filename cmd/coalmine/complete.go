@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/lesson"
 	"coalmine/lab/report"
 	"coalmine/loadgen/accesslog"
+	"coalmine/scenarios/lessons"
 )
 
 // setCompletion tells shells what the arguments and flags of all commands may be: an argument by its
@@ -21,6 +23,8 @@ func (env *Env) setCompletion(root *cobra.Command) {
 		case cmd.ValidArgsFunction != nil || len(words) < 2:
 		case strings.Contains(words[1], "SCENARIO"), words[1] == "WORKLOAD":
 			cmd.ValidArgsFunction = env.completeScenario
+		case strings.Contains(words[1], "LESSON"):
+			cmd.ValidArgsFunction = completeLesson
 		case words[1] == "RUNDIR":
 			cmd.ValidArgsFunction = env.completeRunFolder(len(words) - 1)
 		}
@@ -66,6 +70,19 @@ func (env *Env) completeScenario(_ *cobra.Command, args []string, _ string) ([]s
 		}
 	}
 	return all, cobra.ShellCompDirectiveDefault
+}
+
+// completeLesson offers the lessons of the course, with their titles.
+func completeLesson(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	c, err := lesson.Load(lessons.Course())
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var all []string
+	for _, l := range c.Lessons {
+		all = append(all, cobra.CompletionWithDesc(l.Name, l.Title))
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeGuardrails offers the variants of the scenario that the command line names, and folders.

@@ -83,6 +83,17 @@ func (u *lessonUI) Pause(prompt string) error {
 	return nil
 }
 
+// next asks whether to go on with the next lesson. A pipe does not.
+func (u *lessonUI) next(name string) bool {
+	if !u.waits {
+		return false
+	}
+	fmt.Fprintf(u.out, "── enter: leave · n: the next lesson, %s ── ", name)
+	line, ok := u.line()
+	fmt.Fprintln(u.out)
+	return ok && line == "n"
+}
+
 // Work implements [lesson.UI].
 func (u *lessonUI) Work(dir string) error {
 	if !u.waits {

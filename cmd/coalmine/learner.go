@@ -30,6 +30,30 @@ func (env *Env) updateProgress(scenario string, change func(*progress.Entry)) {
 	}
 }
 
+// progressOf returns the learner's progress by scenario; nil if it cannot be read.
+func (env *Env) progressOf() map[string]progress.Entry {
+	store, err := env.progressStore()
+	if err != nil {
+		return nil
+	}
+	all, err := store.Read()
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// announceNext names the easiest scenario that is not solved yet, after one was.
+func (env *Env) announceNext(src *trial.Source, c *score.Card) {
+	if byPath(src) || !solves(c) || c.Own != "" {
+		return
+	}
+	all, _ := env.shelves().List() // what cannot be read is not next
+	if next := scenario.Next(all, func(name string) bool { return env.progressOf()[name].Solved }); next != "" {
+		fmt.Fprintf(env.Err, "Solved. The next one: coalmine show %s\n", next)
+	}
+}
+
 // byPath reports whether a scenario has no place in the learner's progress: it was named by a path.
 func byPath(src *trial.Source) bool { return src.OnDisk() && !src.Listed }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
 )
 
@@ -23,7 +24,7 @@ func newListCommand(env *Env) *cobra.Command {
 			if asJSON {
 				return writeJSON(env.Out, listed(all))
 			}
-			writeList(env.Out, all, env.lineWidth())
+			writeList(env.Out, all, env.progressOf(), env.lineWidth())
 			return nil
 		},
 	}
@@ -48,9 +49,9 @@ func listed(all []*scenario.Scenario) []listing {
 	return list
 }
 
-// writeList groups the scenarios, which are ordered by topic.
-func writeList(w io.Writer, all []*scenario.Scenario, width int) {
-	names := len("scenario")
+// writeList groups the scenarios, which are ordered by topic, with the learner's progress in each.
+func writeList(w io.Writer, all []*scenario.Scenario, entries map[string]progress.Entry, width int) {
+	names, solved := len("scenario"), 0
 	for _, s := range all {
 		names = max(names, len(s.Name))
 	}
@@ -63,10 +64,22 @@ func writeList(w io.Writer, all []*scenario.Scenario, width int) {
 			topic = s.Topic
 			fmt.Fprintln(w, topic)
 		}
-		line := fmt.Sprintf("  %-*s  level %d  %s", names, s.Name, s.Level, s.Summary)
+		symbol := " "
+		switch e := entries[s.Name]; {
+		case e.Solved:
+			symbol = "✓"
+			solved++
+		case e.Started():
+			symbol = "◐"
+		}
+		line := fmt.Sprintf("%s %-*s  level %d  %s", symbol, names, s.Name, s.Level, s.Summary)
 		fmt.Fprintln(w, clip(line, width))
 	}
-	fmt.Fprintln(w, "\ncoalmine show SCENARIO describes one, coalmine start SCENARIO makes a workspace for it.")
+	fmt.Fprintln(w)
+	if solved > 0 {
+		fmt.Fprintf(w, "%d of %d are solved.\n", solved, len(all))
+	}
+	fmt.Fprintln(w, "coalmine show SCENARIO describes one, coalmine start SCENARIO makes a workspace for it.")
 }
 
 // lineWidth is the longest line that output may have; 0 for a pipe, which takes any.

@@ -96,7 +96,7 @@ func replaceFile(name string, data []byte) error {
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".coalmine-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("make a file in %s: %w", filepath.Dir(name), withoutTemporary(err))
 	}
 	defer os.Remove(temporary.Name()) // gone after the rename
 	_, err = temporary.Write(data)

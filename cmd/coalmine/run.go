@@ -201,6 +201,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
+	env.announceNext(src, &r.Card)
 	return exitWith(r.Card.Exit)
 }
 

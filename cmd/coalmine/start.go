@@ -99,6 +99,15 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
+// withoutTemporary is what is wrong with a temporary file, without its name.
+func withoutTemporary(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
 // writeFolder makes a folder with all of its files, or not at all.
 func writeFolder(dir string, files map[string][]byte) error {
 	if _, err := os.Lstat(dir); err == nil {
@@ -110,7 +119,7 @@ func writeFolder(dir string, files map[string][]byte) error {
 	}
 	temporary, err := os.MkdirTemp(parent, ".coalmine-*")
 	if err != nil {
-		return invalid("name a folder that can be written", "%w", err)
+		return invalid("name a folder that can be written", "make a folder in %s: %w", parent, withoutTemporary(err))
 	}
 	defer os.RemoveAll(temporary) // gone after the rename
 	if err := os.Chmod(temporary, 0o755); err != nil {

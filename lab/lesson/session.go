@@ -251,15 +251,15 @@ func (s *Session) finish() error {
 	}
 	if !s.State.Complete {
 		text += fmt.Sprintf("\nAnswer again: `coalmine learn %s --again`\n", s.Lesson.Name)
-	} else if next := s.Course.after(s.Lesson.Name); next != "" {
+	} else if next := s.Course.After(s.Lesson.Name); next != "" {
 		text += fmt.Sprintf("\nThe next lesson: `coalmine learn %s`\n", next)
 	}
 	s.UI.Show(text)
 	return nil
 }
 
-// after names the lesson after another one, or returns "".
-func (c *Course) after(name string) string {
+// After names the lesson after another one, or returns "".
+func (c *Course) After(name string) string {
 	all := c.Names()
 	if i := slices.Index(all, name); i >= 0 && i+1 < len(all) {
 		return all[i+1]

@@ -68,3 +68,20 @@ func hasScenario(fsys fs.FS, dir string) bool {
 	_, err := fs.Stat(fsys, dir+"/"+FileScenario)
 	return err == nil
 }
+
+// Next returns the name of the easiest scenario that is not solved, the first one of several in the
+// order of [Sort], or "" if all are.
+func Next(all []*Scenario, solved func(name string) bool) string {
+	sorted := slices.Clone(all)
+	Sort(sorted)
+	var next *Scenario
+	for _, s := range sorted {
+		if !solved(s.Name) && (next == nil || s.Level < next.Level) {
+			next = s
+		}
+	}
+	if next == nil {
+		return ""
+	}
+	return next.Name
+}

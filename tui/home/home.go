@@ -154,17 +154,11 @@ func (h *Home) load(m libraryMsg) {
 
 // suggested returns the easiest scenario that is not solved yet.
 func (h *Home) suggested() string {
-	best := ""
-	level := 0
-	for _, s := range h.all {
-		if !h.entries[s.Name].Solved && (best == "" || s.Level < level) {
-			best, level = s.Name, s.Level
-		}
+	next := scenario.Next(h.all, func(name string) bool { return h.entries[name].Solved })
+	if next == "" && len(h.all) > 0 {
+		next = h.all[0].Name
 	}
-	if best == "" && len(h.all) > 0 {
-		best = h.all[0].Name
-	}
-	return best
+	return next
 }
 
 // isNew reports whether the learner has no progress yet.
@@ -348,6 +342,9 @@ func (h *Home) drawLine(a canvas.Area) canvas.Area {
 		text, style = "loading the scenarios …", theme.Muted
 	case h.isNew():
 		text, style = "New here? Choose a scenario with ↑ ↓ and press enter. Press ? for all keys.", theme.Accent
+		if h.course.next != "" {
+			text = "New here? Press c for the course, or choose a scenario with ↑ ↓ and press enter."
+		}
 	default:
 		return a
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,7 +99,10 @@ func (s *Source) LoadGuardrails(ctx context.Context, base, name string) (*guardr
 	files, err := s.Files(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		variants, _ := s.Variants() // only for the hint
-		hint := fmt.Sprintf("write a folder, or one of the scenario's own: %s", strings.Join(variants, ", "))
+		hint := "write a folder or a file; the scenario has no guardrails of its own"
+		if len(variants) > 0 {
+			hint = "write a folder, or one of the scenario's own: " + strings.Join(variants, ", ")
+		}
 		return nil, "", input.New(hint, "there are no guardrails %q", name)
 	}
 	if err != nil {
