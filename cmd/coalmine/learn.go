@@ -135,11 +135,15 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 	s.Player = &lessonPlayer{env: env, course: c, checkSeeds: f.checkSeeds}
 	err = s.Run(ctx)
 	env.recordLesson(s)
-	if next := c.After(name); err == nil && s.State.Complete && next != "" && ui.next(next) {
+	next := ""
+	if err == nil && s.State.Complete {
+		next = c.After(name)
+	}
+	switch {
+	case next != "" && ui.next(next):
 		f.again = false
 		return env.learn(ctx, next, f)
-	}
-	if f.stay && err != nil {
+	case next == "" && f.stay:
 		_ = ui.Pause("enter: back to the scenarios")
 	}
 	left := errors.Is(err, lesson.ErrStop)
