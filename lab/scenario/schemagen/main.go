@@ -1,6 +1,6 @@
 // Command schemagen writes the JSON schemas of scenario, workload, quiz and workspace files from their
-// Go types, so that the published schemas match what is read and written. Descriptions are the comments
-// of types and fields.
+// Go types, so that the schemas match what is read and written. Descriptions are the comments of types
+// and fields.
 package main
 
 import (
