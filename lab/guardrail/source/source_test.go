@@ -207,12 +207,15 @@ func TestLoadFiles(t *testing.T) {
 		want  string
 	}{
 		"plain": {map[string]string{"canary.yaml": valid}, ""},
-		"built": {map[string]string{"base/canary.yaml": canary, "kustomization.yaml": "resources: [base/canary.yaml]\n" +
+		"built": {map[string]string{"base/canary.yaml": canary, "kustomization.yaml": "" +
+			"resources: [base/canary.yaml]\n" +
 			"patches:\n- target: {kind: Canary}\n  patch: |-\n    - op: replace\n      path: /spec/analysis/interval\n" +
 			"      value: 30s\n"}, ""},
 		"variable": {map[string]string{"canary.yaml": strings.Replace(valid, "30s", "${INTERVAL:=1m}", 1)}, ""},
-		"broken":   {map[string]string{"canary.yaml": canary, "kustomization.yaml": "resources: [canary.yaml]\n"}, "no unit"},
-		"outside":  {map[string]string{"kustomization.yaml": "resources: [" + outside + "]\n"}, "kustomize cannot build it"},
+		"broken": {map[string]string{"canary.yaml": canary, "kustomization.yaml": "resources: [canary.yaml]\n"},
+			"no unit"},
+		"outside": {map[string]string{"kustomization.yaml": "resources: [" + outside + "]\n"},
+			"kustomize cannot build it"},
 		"traversal": {map[string]string{"../canary.yaml": valid, "kustomization.yaml": "resources: []\n"},
 			"write the files of a Kustomization"},
 	} {
@@ -220,7 +223,8 @@ func TestLoadFiles(t *testing.T) {
 		for name, text := range c.files {
 			files[name] = []byte(text)
 		}
-		env := guardrail.Environment{Namespace: "develop", Targets: []string{"backend"}, Ports: map[string]int{"backend": 80}}
+		env := guardrail.Environment{Namespace: "develop", Targets: []string{"backend"},
+			Ports: map[string]int{"backend": 80}}
 		set, err := LoadFiles(t.Context(), files, env)
 		switch {
 		case c.want == "" && (err != nil || len(set.Objects) != 1):

@@ -23,7 +23,8 @@ func (c comments) of(t reflect.Type, field string) string {
 // readComments reads the comments of the wire types' packages. Root is the folder of the module.
 func readComments(root string) (comments, error) {
 	c := comments{}
-	for _, dir := range []string{"lab/scenario/v1alpha1", "lab/service", "loadgen", "lab/guardrail/mapping", "lab/quiz"} {
+	for _, dir := range []string{"lab/scenario/v1alpha1", "lab/service", "loadgen", "lab/guardrail/mapping",
+		"lab/quiz"} {
 		if err := c.read(filepath.Join(root, dir)); err != nil {
 			return nil, err
 		}
