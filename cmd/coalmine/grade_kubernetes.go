@@ -48,7 +48,8 @@ func (f remoteFlags) check() error {
 	case f.on != onThisMachine && f.on != onKubernetes:
 		return fmt.Errorf("--on is %q: write local or kubernetes", f.on)
 	case f.on == onThisMachine && (f.volume+f.image+f.context+f.namespace != "" || f.keep):
-		return errors.New("--volume, --image, --context, --namespace and --keep are for a cluster: write --on kubernetes")
+		return errors.New("--volume, --image, --context, --namespace and --keep are for a cluster: write --on " +
+			"kubernetes")
 	case f.on == onKubernetes && f.volume == "":
 		return errors.New("--volume is missing: write the name of a persistent volume claim")
 	case f.pods < 1:

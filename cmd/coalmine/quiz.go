@@ -65,7 +65,8 @@ coalmine quiz course.md --format qti -o course.zip`,
 	flags.StringVar(&f.run, "run", "", "answer questions about your own run from `RUNDIR`")
 	flags.StringVar(&f.at, "at", "", "only the questions of a `CHECKPOINT`: predict, failed-check, verdict")
 	flags.IntVar(&f.least, "least", 0, "ask for `N` right answers (default all)")
-	flags.Uint64Var(&f.seed, "seed", defaultQuizSeed, "order the options by seed `N`; a file keeps its order without one")
+	flags.Uint64Var(&f.seed, "seed", defaultQuizSeed, "order the options by seed `N`; a file keeps its order without "+
+		"one")
 	flags.StringVarP(&f.format, "format", "f", quiz.FormatText, "`FORMAT`: "+strings.Join(quiz.Formats(), ", "))
 	flags.StringVar(&f.from, "from", "", "read the file as `FORMAT`: "+strings.Join(quiz.Imports(), ", ")+
 		" (default by its name)")

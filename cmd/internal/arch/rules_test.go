@@ -213,7 +213,8 @@ func rules() []rule {
 			"lab/input", "lab/run", "lab/run/trial", "lab/verdict/score", "lab/verdict/timeline"}},
 		{pkg: "lab/grade", imports: []string{"lab/cluster", "lab/digest", "lab/event", "lab/format",
 			"lab/grade/similar", "lab/grade/submission",
-			"lab/guardrail", "lab/guardrail/lint", "lab/guardrail/source", "lab/input", "lab/report", "lab/report/model", "lab/run",
+			"lab/guardrail", "lab/guardrail/lint", "lab/guardrail/source", "lab/input",
+			"lab/report", "lab/report/model", "lab/run",
 			"lab/run/folder", "lab/run/result", "lab/run/trial", "lab/run/worker", "lab/scenario",
 			"lab/verdict/score", "lab/verdict/timeline"}},
 

@@ -209,8 +209,8 @@ func TestLoadFiles(t *testing.T) {
 		"plain": {map[string]string{"canary.yaml": valid}, ""},
 		"built": {map[string]string{"base/canary.yaml": canary, "kustomization.yaml": "" +
 			"resources: [base/canary.yaml]\n" +
-			"patches:\n- target: {kind: Canary}\n  patch: |-\n    - op: replace\n      path: /spec/analysis/interval\n" +
-			"      value: 30s\n"}, ""},
+			"patches:\n- target: {kind: Canary}\n  patch: |-\n    - op: replace\n" +
+			"      path: /spec/analysis/interval\n      value: 30s\n"}, ""},
 		"variable": {map[string]string{"canary.yaml": strings.Replace(valid, "30s", "${INTERVAL:=1m}", 1)}, ""},
 		"broken": {map[string]string{"canary.yaml": canary, "kustomization.yaml": "resources: [canary.yaml]\n"},
 			"no unit"},
