@@ -247,10 +247,21 @@ func unstructureds(namespaces map[string]bool, lister cache.GenericLister) ([]*u
 	return inNamespaces(namespaces, found), nil
 }
 
+// listRoutes returns the HTTPRoutes of Services: of the Gateway API and of Linkerd.
 func (c *cluster) listRoutes(in map[string]bool) ([]mesh.Route, []error, error) {
 	list, err := unstructureds(in, c.routes)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, p := range c.policies {
+		if p.resource.Resource != routeResource().Resource {
+			continue
+		}
+		own, err := unstructureds(in, p.list)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, own...)
 	}
 	var routes []mesh.Route
 	var ignored []error
@@ -261,6 +272,9 @@ func (c *cluster) listRoutes(in map[string]bool) ([]mesh.Route, []error, error) 
 			continue
 		}
 		route := k8s.Route(r)
+		if len(route.Parents) == 0 { // it belongs to a Server
+			continue
+		}
 		if _, err := mesh.Compile([]mesh.Route{route}); err != nil {
 			ignored = append(ignored, unreadable(u, err))
 			continue

@@ -273,6 +273,20 @@ func TestRoutesAndPoliciesReachProxies(t *testing.T) {
 			len(got.Routes) != 1 || len(got.RateLimits) != 1 {
 			t.Errorf("policies %+v", got)
 		}
+		own := object(t, `{"apiVersion":"policy.linkerd.io/v1beta3","kind":"HTTPRoute","metadata":{"name":"own","namespace":"develop"},
+			"spec":{"parentRefs":[{"group":"core","kind":"Service","name":"frontend","port":80}],
+			"rules":[{"backendRefs":[{"name":"backend","port":80}]}]}}`)
+		linkerds := w.custom.Resource(policies()[len(policies())-1].resource).Namespace("develop")
+		if _, err := linkerds.Create(t.Context(), own, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if s := w.snapshot(); len(s.Routes) != 2 || s.Routes[1].Group != "policy.linkerd.io" ||
+			s.Routes[1].Parents[0].Service != "frontend" {
+			t.Errorf("routes %+v", s.Routes)
+		}
+		if err := linkerds.Delete(t.Context(), "own", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
 		if err := routes.Delete(t.Context(), "backend", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}

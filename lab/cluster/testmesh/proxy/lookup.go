@@ -75,13 +75,9 @@ func (r *router) lookUp(state *clusterState, t *target, now time.Duration) {
 // with all others that wait when the first of them has waited in vain.
 func (r *router) park(j *outboundRequest, c choice, now time.Duration) choice {
 	u := r.upstream[c.backend.ServicePort]
-	if j.over(now) {
-		j.parked = nil
-		return r.timeOut(j, c)
-	}
 	if u != nil && !u.failfast && now < j.deadline {
 		j.parked = &c
-		c.wait, c.changed, c.until = true, r.changed, min(j.until(), max(u.at, now+time.Millisecond))
+		c.wait, c.changed, c.until = true, r.changed, min(j.deadline, max(u.at, now+time.Millisecond))
 		return c
 	}
 	if j.parked = nil; u != nil && !u.failfast {
@@ -108,14 +104,14 @@ func (r *router) resume(j *outboundRequest) choice {
 		return r.park(j, c, now)
 	}
 	j.parked = nil
-	return r.balance(c, u, now)
+	return r.balance(j, c, u, now)
 }
 
-// balance picks the endpoint of a request.
-func (r *router) balance(c choice, u *upstream, now time.Duration) choice {
+// balance picks the endpoint of a request. Timeouts begin to matter here: they do not end the wait.
+func (r *router) balance(j *outboundRequest, c choice, u *upstream, now time.Duration) choice {
 	c.pickedAt = now
 	c.load = u.balancer.Pick(now, r.endpointRNG.Bits(r.draws.Add(1)))
 	c.endpoint = u.endpoints[c.load.Key]
 	c.load.Begin()
-	return c
+	return r.limit(j, c, now)
 }

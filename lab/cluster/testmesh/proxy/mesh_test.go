@@ -306,6 +306,18 @@ func TestPlainClientsAndPods(t *testing.T) {
 	if got := ask(t, s.client.client(vip), "GET", "/x", ""); got.status != 200 || got.body != "on port 80" {
 		t.Errorf("%+v", got)
 	}
+	// So is an opaque port: no route applies to it.
+	opaque := s.service("backend-opaque", "client")
+	s.change(func(snapshot *wire.Snapshot) {
+		snapshot.Services[len(snapshot.Services)-1].Ports[0].Policy.Protocol = mesh.ProtocolOpaque
+	})
+	s.client.follow()
+	s.mu.Lock()
+	s.pods[opaque] = plain
+	s.mu.Unlock()
+	if got := ask(t, s.client.client(opaque), "GET", "/x", ""); got.status != 200 || got.body != "on port 80" {
+		t.Errorf("%+v", got)
+	}
 	// Requests of the pod to itself bypass its inbound proxy.
 	own := s.client.greet()
 	s.service("backend-own", "client")
@@ -319,7 +331,9 @@ func TestFailfast(t *testing.T) {
 	w := newTestMesh(t)
 	w.tune = func(c *proxy.Config) { c.Failfast = 50 * time.Millisecond }
 	s := openShop(w)
-	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}})
+	// Timeouts do not end the wait for an endpoint.
+	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)},
+		Timeouts: mesh.Timeouts{Request: 10 * time.Millisecond}})
 	s.canary.Ready = false
 	s.tell(s.canary)
 	s.follow()
@@ -338,7 +352,7 @@ func TestFailfast(t *testing.T) {
 	}
 	s.canary.Ready = true
 	s.tell(s.canary)
-	s.follow()
+	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-canary", 1)}})
 	if got := ask(t, s.http, "GET", "/", ""); got.status != 200 {
 		t.Errorf("%+v", got)
 	}

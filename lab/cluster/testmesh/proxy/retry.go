@@ -11,20 +11,13 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// limit sets how long an attempt may take, and keeps the body of a request that may be sent again.
-func (r *router) limit(j *outboundRequest, rule *rule) {
-	if j.limited {
+// keepBody reads the body of a request that may be sent again, if it is small enough; a larger one is
+// sent once.
+func (j *outboundRequest) keepBody(rule *rule) {
+	if j.bodyRead || rule.retry == nil || j.number > 1 {
 		return
 	}
-	j.limited = true
-	j.ends, j.err = rule.timeouts.Deadline(rule.retry, j.number, j.start, r.now())
-	if rule.retry != nil && j.number == 1 {
-		j.keepBody()
-	}
-}
-
-// keepBody reads a body that is small enough to be sent again; a larger one is sent once.
-func (j *outboundRequest) keepBody() {
+	j.bodyRead = true
 	if j.request.Body == nil || j.request.Body == http.NoBody {
 		j.body = func() io.ReadCloser { return http.NoBody }
 		return
@@ -37,19 +30,16 @@ func (j *outboundRequest) keepBody() {
 	j.body = func() io.ReadCloser { return io.NopCloser(bytes.NewReader(kept)) }
 }
 
-// over reports whether the time of an attempt is over.
-func (j *outboundRequest) over(now time.Duration) bool { return j.ends > 0 && now >= j.ends }
-
-// until is when an attempt without an endpoint ends.
-func (j *outboundRequest) until() time.Duration {
-	if j.ends > 0 {
-		return min(j.deadline, j.ends)
+// limit sets how long an attempt may take that has an endpoint. If its time is over already, as that of
+// a retry after the request's timeout, it is answered without being sent. The lock is held.
+func (r *router) limit(j *outboundRequest, c choice, now time.Duration) choice {
+	j.ends, j.err = c.rule.timeouts.Deadline(c.rule.retry, j.number, j.start, now)
+	if j.ends == 0 || now < j.ends {
+		return c
 	}
-	return j.deadline
-}
-
-// timeOut answers a request whose time was over before it was sent. The lock is held.
-func (r *router) timeOut(j *outboundRequest, c choice) choice {
+	c.load.End(now, 0)
+	c.endpoint.out.Request(now)
+	c.endpoint.out.Failed(now)
 	return r.refuse(j, c, mesh.ErrorStatus(j.err), j.err, j.describe()+c.describeBackend()+j.timeoutText(c.rule))
 }
 

@@ -26,7 +26,7 @@ func (p *Proxy) handleOutbound(ctx context.Context, conn net.Conn, dst netip.Add
 		p.forwardRaw(ctx, conn, dst, identity)
 		return
 	}
-	if state.targets[dst] == nil || opaquePort(dst.Port()) {
+	if t := state.targets[dst]; t == nil || opaquePort(dst.Port()) || t.policy.Protocol == mesh.ProtocolOpaque {
 		p.forwardRaw(ctx, conn, dst, "")
 		return
 	}
@@ -72,18 +72,18 @@ type outboundRequest struct {
 	// failed is the last attempt that could not connect.
 	failed *failure
 	attempt
-	// body sends the body again, nil if it cannot.
-	body func() io.ReadCloser
+	// body sends the body again, nil if it cannot; bodyRead is set once that is known.
+	body     func() io.ReadCloser
+	bodyRead bool
 }
 
 // attempt is one try of a request.
 type attempt struct {
 	// number counts from 1.
 	number int
-	// limited is set once the limit is known. ends is when the attempt ends, 0 for never, with an error.
-	limited bool
-	ends    time.Duration
-	err     string
+	// ends is when the attempt ends at its endpoint, 0 for never, with an error.
+	ends time.Duration
+	err  string
 	// choice is the last one; retried is set if another attempt follows.
 	choice  choice
 	retried bool
@@ -180,7 +180,7 @@ func (r *router) choose(j *outboundRequest) choice {
 		if rule == nil {
 			return choice{status: http.StatusNotFound, reason: j.describe() + "no route"}
 		}
-		r.limit(j, rule)
+		j.keepBody(rule)
 		if c, ok := r.pick(j, state, t, rule); ok {
 			return c
 		}
@@ -225,9 +225,6 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 	now, n := r.now(), r.draws.Add(1)
 	r.lookUp(state, t, now)
 	c := choice{target: t, stats: r.statsOf(t.ServicePort), rule: rule, pickedAt: now}
-	if j.over(now) {
-		return r.timeOut(j, c), true
-	}
 	c.index = rule.Pick(r.backendRNG.Bits(n), func(i int) bool { return r.usable(rule.backends[i], now) })
 	if c.index < 0 {
 		return r.queue(j, c, now), true
@@ -240,7 +237,7 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 	if u.balancer.Len() == 0 {
 		return r.park(j, c, now), true
 	}
-	return r.balance(c, u, now), true
+	return r.balance(j, c, u, now), true
 }
 
 // queue decides on a request without an available backend: it waits and gets a 504. Those that come
@@ -264,7 +261,7 @@ func (r *router) queue(j *outboundRequest, c choice, now time.Duration) choice {
 			j.describe()+c.describeBackend()+"service in fail-fast")
 	}
 	j.waited = true
-	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.until())
+	c.wait, c.changed, c.until = true, r.changed, r.nextRetry(c.rule, now, j.deadline)
 	return c
 }
 
