@@ -95,7 +95,9 @@ func (a *Adoption) replaceAuthorizations(old, policies []*document) error {
 				group(other.identity("apiVersion")) == LinkerdGroup
 		})
 		if left[d.file] += removed - 1; left[d.file] < 0 {
-			return asError([]Finding{d.finding("", "cannot be replaced where it is", "write it as a document of its own")})
+			return asError([]Finding{
+				d.finding("", "cannot be replaced where it is", "write it as a document of its own"),
+			})
 		}
 		a.Files[d.file] = text
 	}

@@ -208,9 +208,12 @@ func (c *checker) checkAlerts(d *document, a *flaggerv1.CanaryAnalysis) {
 		default:
 			c.fail(d, entry+".severity", Clip(string(alert.Severity))+" is not a severity", "use info, warn or error")
 		}
-		if c.checkNamespace(d, entry+".providerRef.namespace", alert.ProviderRef.Namespace) {
-			c.findOrNote(d, entry+".providerRef.name", flaggerv1.AlertProviderKind, alert.ProviderRef.Name)
+		if ns := alert.ProviderRef.Namespace; ns != "" && ns != c.env.Namespace {
+			c.note(d, entry+".providerRef.namespace", "AlertProvider "+Clip(alert.ProviderRef.Name)+" of namespace "+
+				Clip(ns)+" is not among the guardrails: the lab does not play the alert", "")
+			continue
 		}
+		c.findOrNote(d, entry+".providerRef.name", flaggerv1.AlertProviderKind, alert.ProviderRef.Name)
 	}
 }
 
@@ -250,8 +253,7 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 		c.fail(d, path+".query", "query and templateRef cannot both be set", "keep templateRef")
 	case m.TemplateRef != nil:
 		if ns := m.TemplateRef.Namespace; ns != "" && ns != c.env.Namespace {
-			name := Clip(m.TemplateRef.Name) + " in namespace " + Clip(ns)
-			c.warnTemplate(d, path+".templateRef.namespace", name, "add it")
+			c.otherTemplate(d, path, m)
 			return
 		}
 		t := c.findTemplate(d, path+".templateRef.name", m.TemplateRef.Name)
@@ -266,6 +268,21 @@ func (c *checker) checkMetricSource(d *document, path string, v *flaggerv1.Canar
 		c.fail(d, path, "metric "+Clip(m.Name)+" has no query",
 			"add a templateRef; only request-success-rate and request-duration are built in")
 	}
+}
+
+// otherTemplate reports a template of another namespace that is not among the guardrails. Those of a
+// production cluster can be in another folder.
+func (c *checker) otherTemplate(d *document, path string, m flaggerv1.CanaryMetric) {
+	name := Clip(m.TemplateRef.Name) + " in namespace " + Clip(m.TemplateRef.Namespace)
+	if !d.names.Changed() {
+		c.warnTemplate(d, path+".templateRef.namespace", name, "add it")
+		return
+	}
+	reason := "the guardrails have no MetricTemplate " + name
+	f := d.finding(path+".templateRef.namespace", reason+": the check is left out", "add it")
+	f.Severity = SeverityWarning
+	c.notes = append(c.notes, f)
+	d.leftOut = append(d.leftOut, mapping.Part{Path: path, What: event.LeftOutCheck, Name: m.Name, Reason: reason})
 }
 
 // findTemplate returns the template of a name, or nil. Without one Flagger's every check fails.

@@ -47,8 +47,9 @@ func ParseHook(w flaggerv1.CanaryWebhook) (Hook, error) {
 		metadata = *w.Metadata
 	}
 	path := u.EscapedPath()
+	// A script is for another load tester, such as one for k6.
 	gate := strings.HasPrefix(path, "/gate/") || strings.HasPrefix(path, "/rollback/")
-	h.Tester = loadtester.IsHost(u.Hostname()) || gate || metadata["cmd"] != ""
+	h.Tester = loadtester.IsHost(u.Hostname()) && metadata["script"] == "" || gate || metadata["cmd"] != ""
 	if h.Tester && !gate && w.Type != flaggerv1.EventHook {
 		h.Task = loadtester.Task(metadata)
 	}

@@ -47,6 +47,10 @@ func (s *Set) Played(o Object) runtime.Object {
 			a.Metrics = slices.DeleteFunc(a.Metrics, func(m flaggerv1.CanaryMetric) bool {
 				return s.LeavesOut(v, m)
 			})
+			a.Alerts = slices.DeleteFunc(a.Alerts, func(alert flaggerv1.CanaryAlert) bool {
+				ns := alert.ProviderRef.Namespace
+				return ns != "" && ns != v.Namespace
+			})
 		}
 		return v
 	case *flaggerv1.AlertProvider:

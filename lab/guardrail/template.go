@@ -189,6 +189,10 @@ func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *queryProblem 
 		return &queryProblem{message: "the template defines other templates", hint: "write the query without them"}
 	}
 	for _, t := range trees {
+		if name := rejectedFormat(t.Root); name != "" {
+			return &queryProblem{message: "{{ printf " + Clip(name) + " }} is not allowed in a query",
+				hint: "use the verbs %s, %d, %q and %v without a width, and no variables"}
+		}
 		if name := rejectedNode(t.Root); name != "" {
 			return &queryProblem{message: "{{ " + name + " }} is not allowed in a query",
 				hint: "insert values only: {{ target }}, {{ interval }}, {{ variables.NAME }}"}
@@ -199,7 +203,68 @@ func checkTemplate(query string, m flaggerv1.MetricTemplateModel) *queryProblem 
 
 // templateFunctions returns the functions of text/template that cannot make the text longer.
 func templateFunctions() []string {
-	return []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len"}
+	return []string{"and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "index", "len", "printf"}
+}
+
+// plainFormat matches formats without a width or a precision, which could make the text longer.
+var plainFormat = regexp.MustCompile(`^([^%]|%[sdqv%])*$`)
+
+// rejectedFormat returns the first format of printf that is not plain, or "" if there is none.
+func rejectedFormat(n parse.Node) string {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return ""
+		}
+		for _, c := range n.Nodes {
+			if name := rejectedFormat(c); name != "" {
+				return name
+			}
+		}
+	case *parse.IfNode:
+		return cmp.Or(rejectedFormat(n.Pipe), rejectedFormat(n.List), rejectedFormat(n.ElseList))
+	case *parse.WithNode:
+		return cmp.Or(rejectedFormat(n.Pipe), rejectedFormat(n.List), rejectedFormat(n.ElseList))
+	case *parse.ActionNode:
+		return rejectedFormat(n.Pipe)
+	case *parse.PipeNode:
+		for _, c := range n.Cmds {
+			if name := rejectedFormat(c); name != "" {
+				return name
+			}
+		}
+	case *parse.CommandNode:
+		return rejectedCommand(n)
+	}
+	return ""
+}
+
+// rejectedCommand is [rejectedFormat] of a command. A variable as an argument could double the text
+// again and again.
+func rejectedCommand(n *parse.CommandNode) string {
+	if f, ok := n.Args[0].(*parse.IdentifierNode); ok && f.Ident == "printf" {
+		if len(n.Args) == 1 {
+			return "without a format"
+		}
+		if format, ok := n.Args[1].(*parse.StringNode); !ok || !plainFormat.MatchString(format.Text) {
+			return n.Args[1].String()
+		}
+		for _, arg := range n.Args[2:] {
+			switch arg.(type) {
+			case *parse.IdentifierNode, *parse.StringNode, *parse.NumberNode, *parse.ChainNode, *parse.FieldNode:
+			default:
+				return "of " + arg.String()
+			}
+		}
+	}
+	for _, arg := range n.Args {
+		if p, ok := arg.(*parse.PipeNode); ok {
+			if name := rejectedFormat(p); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 var undefinedFunction = regexp.MustCompile(`function "([^"]*)" not defined`)

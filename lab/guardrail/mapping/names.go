@@ -29,7 +29,7 @@ func newNames(lab Lab) *Names {
 }
 
 // Changed reports whether any name differs.
-func (n *Names) Changed() bool { return len(n.shown) > 0 }
+func (n *Names) Changed() bool { return n != nil && len(n.shown) > 0 }
 
 // addWorkload maps a name. The first name that maps to one of the lab's is shown in its place.
 func (n *Names) addWorkload(from, to string) {
