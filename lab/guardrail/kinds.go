@@ -41,7 +41,7 @@ func kinds() []kind {
 			AuthorizationVersion},
 			func() runtime.Object { return new(gatewayv1.HTTPRoute) }},
 		{"ServiceProfile", []string{ProfileVersion}, func() runtime.Object { return new(ServiceProfile) }},
-		{"HorizontalPodAutoscaler", []string{"autoscaling/v2"},
+		{"HorizontalPodAutoscaler", []string{scalerVersion},
 			func() runtime.Object { return new(autoscalingv2.HorizontalPodAutoscaler) }},
 		{"MetricTemplate", flagger, func() runtime.Object { return new(flaggerv1.MetricTemplate) }},
 		{"AlertProvider", flagger, func() runtime.Object { return new(flaggerv1.AlertProvider) }},

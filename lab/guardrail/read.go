@@ -117,6 +117,7 @@ func (c *checker) readUnidentified(d *document, apiVersion string) {
 }
 
 func (c *checker) readObject(d *document, apiVersion, name string, problems []Finding) {
+	apiVersion = c.upgradeScaler(d, apiVersion, name)
 	k, unknown := findKind(apiVersion, name)
 	switch {
 	case unknown != nil:

@@ -405,3 +405,32 @@ func TestFile(t *testing.T) {
 		t.Errorf("%v", merged)
 	}
 }
+
+// TestCohortTakesPart expects an A/B test for users that the scenario does not have to get a cohort of
+// those that it has, unless one of them meets its conditions.
+func TestCohortTakesPart(t *testing.T) {
+	lab := testLab()
+	lab.Cohorts = []Cohort{{Name: "all", Share: 0.7}, {Name: "few", Share: 0.1, Headers: [][2]string{{"x-few", "1"}}},
+		{Name: "staff", Share: 0.2, Headers: [][2]string{{"cookie", "staff=yes; a=b"}}},
+		{Name: "each", Share: 0.3, Headers: [][2]string{{"x-user", "{user}"}}, Personal: true}}
+	for match, want := range map[string]string{
+		"- headers: {x-canary: {exact: a}}":                          `^(.*;\s*)?staff=yes(;.*)?$`,
+		"- headers: {x-few: {exact: \"2\"}}":                         `^(.*;\s*)?staff=yes(;.*)?$`,
+		"- sourceLabels: {app: a}":                                   `^(.*;\s*)?staff=yes(;.*)?$`,
+		"- headers: {x-few: {exact: \"1\"}}":                         "",
+		"- headers: {X-Few: {regex: \"[0-9]\"}}":                     "",
+		"- headers: {cookie: {prefix: staff=}}":                      "",
+		"- headers: {cookie: {suffix: a=b}}":                         "",
+		"- headers: {x-canary: {exact: a}}\n        uri: {exact: /}": "",
+	} {
+		text := strings.Replace(podinfo, "stepWeight: 10", "iterations: 5\n    match:\n      "+match, 1)
+		docs := documents(t, strings.ReplaceAll(text, "group: core, kind: Service", "kind: Gateway"))
+		Map(docs, lab, nil)
+		list, _ := find(docs[0].Root, matchPath)
+		items := list.Items()
+		got := scalar(items[len(items)-1].Value, "headers.cookie.regex")
+		if got != want {
+			t.Errorf("%s: %q takes part, want %q", match, got, want)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (m *mapper) matchUsers(a *app) {
 	if !ok || match.Value.Kind != yaml.SequenceNode || scalar(a.doc.Root, "spec.analysis.iterations") == "" {
 		return
 	}
-	var names []string
+	names := m.dropPodMatches(a, match)
 	for _, entry := range match.Items() {
 		for _, c := range append([]Cohort{{}}, m.lab.Cohorts...) {
 			if matches(entry, c) {
@@ -64,6 +64,26 @@ func (m *mapper) matchUsers(a *app) {
 	m.record(a.doc, matchPath, match.Key.Line, "", brief(entry), reason)
 	match.Value.Content = append(match.Value.Content, entry)
 	m.adapted(a, matchPath, partMatch, strings.Join(names, " or "), reason)
+}
+
+// dropPodMatches removes entries with conditions on the labels of the clients' pods only, which a mesh
+// such as Istio has. They would match every request.
+func (m *mapper) dropPodMatches(a *app, match yamlpos.Field) []string {
+	const labels = "sourceLabels"
+	if !m.foreign(a) {
+		return nil
+	}
+	list, n := match.Value.Content, len(match.Value.Content)
+	match.Value.Content = slices.DeleteFunc(list, func(entry *yaml.Node) bool {
+		return entry.Kind == yaml.MappingNode && len(entry.Content) == 2 && entry.Content[0].Value == labels
+	})
+	if len(match.Value.Content) == n {
+		return nil
+	}
+	const reason = "a route of the Gateway API has no conditions on the labels of clients"
+	m.record(a.doc, matchPath, match.Key.Line, labels, "", reason)
+	m.adapted(a, matchPath, partMatch, labels, reason)
+	return []string{"requests with " + labels}
 }
 
 // cohort returns the largest part of the users that a route can tell from the others, if that is less
