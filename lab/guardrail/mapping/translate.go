@@ -135,10 +135,8 @@ func (m *mapper) translateHosts(a *app) {
 	if !ok || hosts.Value.Kind != yaml.SequenceNode {
 		return
 	}
-	called := func(n *yaml.Node) bool {
-		name, _, _ := strings.Cut(n.Value, ".")
-		return name == a.to && strings.TrimPrefix(n.Value, a.to) != "-canary"
-	}
+	// Istio completes the names of Services, Linkerd does not.
+	called := func(n *yaml.Node) bool { return n.Value == a.to+"."+m.lab.Namespace }
 	if !slices.ContainsFunc(hosts.Value.Content, called) {
 		m.dropHosts(a)
 		return

@@ -39,6 +39,8 @@ func foreigners() []foreign {
 		{set: "istio-steps", faulty: score.Caught, healthy: score.Promoted, leftOut: "check mesh"},
 		// What is in other folders of a production cluster is left out.
 		{set: "elsewhere", faulty: score.Caught, healthy: score.Promoted, leftOut: "check mesh webhook"},
+		// Clients whose proxies do not know the canary yet have no other backend in an A/B test.
+		{set: "istio-labels", faulty: score.Caught, healthy: score.HurtUsers, leftOut: "match mesh"},
 		{set: "nginx-steps", faulty: score.Caught, healthy: score.Promoted, leftOut: "mesh"},
 	}
 }
