@@ -64,6 +64,8 @@ func cheats() map[string][]cheat {
 			{set: "report-timeout", outcome: hurtUsers, says: "your guardrails made"},
 			// An experiment with one user.
 			{set: "smoke-route", outcome: missed, says: "was promoted", long: true},
+			// Only the requests that do not fail are measured.
+			{set: "measures-items-only", outcome: missed, says: "was promoted"},
 		},
 		"hidden-segment": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -92,6 +94,8 @@ func cheats() map[string][]cheat {
 			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does", long: true},
 			// A webhook of type rollback rolls back when the gate is content.
 			{set: "rollback-hook", outcome: missed, says: "was promoted", lint: "rollback-on-yes", long: true},
+			// As good as the old version within a percent, which the segment is less than.
+			{set: "no-worse-than-primary", outcome: missed, says: "was promoted", long: true},
 		},
 		"tail-latency": {
 			// Over all routes: what stops the fault stops the days with many exports.
@@ -107,6 +111,8 @@ func cheats() map[string][]cheat {
 			{set: "timeout-and-retry", outcome: rolledBack},
 			// The right query with its bound on the wrong side.
 			{set: "searches-cannot-fail", outcome: missed, says: "was promoted", long: true},
+			// The slowest search of all, which a healthy version has too.
+			{set: "worst-search-ever", outcome: rolledBack, long: true},
 		},
 		"silent-metrics": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -123,6 +129,8 @@ func cheats() map[string][]cheat {
 			{set: "gate-and-volume", outcome: rolledBack, says: "fails when the canary does"},
 			{set: "clock-and-gate", outcome: rolledBack, says: "fails when the canary does", long: true},
 			{set: "success-max", outcome: missed, says: "was promoted", long: true},
+			// Errors are fast.
+			{set: "latency-alone", outcome: missed, says: "was promoted", long: true},
 		},
 		"ab-bounded": {
 			{set: "version-label", outcome: missed, says: "was promoted", lint: "reads-version"},
@@ -153,6 +161,8 @@ func cheats() map[string][]cheat {
 			{set: "gate-and-volume", outcome: rolledBack, says: "fails when the canary does", long: true},
 			// As many users as the experiment has, but others.
 			{set: "weights-of-seven", outcome: missed, says: "was promoted", long: true},
+			// Those whom the fault does not touch are the experiment.
+			{set: "testers-alone", outcome: missed, says: "was promoted", long: true},
 		},
 		"cut-off-cohort": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -178,6 +188,8 @@ func cheats() map[string][]cheat {
 			{set: "own-route", outcome: missed, says: "starving the canary", long: true},
 			// Five minutes of harm before the first check.
 			{set: "sleepy", outcome: missed, says: "never rolled back", lint: "slow-rollback", long: true},
+			// An experiment that nobody is in cuts nobody off.
+			{set: "matches-nobody", outcome: missed, says: "was promoted", long: true},
 		},
 		"expired-issuer": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -204,6 +216,8 @@ func cheats() map[string][]cheat {
 				long: true},
 			{set: "rollback-hook-gate", outcome: missed, says: "was promoted", lint: "rollback-on-yes", long: true},
 			{set: "gate-one-percent", outcome: rolledBack, says: "300 are needed", long: true},
+			// The longest of all certificates is the primary's.
+			{set: "certificate-of-primary", outcome: missed, says: "was promoted", lint: "matches-primary", long: true},
 		},
 		"killed-probes": {
 			{set: "constant", outcome: missed, lint: "no-series"},
@@ -228,6 +242,8 @@ func cheats() map[string][]cheat {
 			// The new policy is in force nowhere, and so the gate finds nothing.
 			{set: "both-and-policy-gate", outcome: missed, says: "was promoted"},
 			{set: "weight-one", outcome: rolledBack, says: "300 are needed", long: true},
+			// A policy that refuses nothing is in force for the canary as well.
+			{set: "audit-for-all", outcome: missed, says: "was promoted", long: true},
 		},
 		"masked-canary": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
@@ -255,7 +271,10 @@ func cheats() map[string][]cheat {
 			{set: "too-few-retries", outcome: missed, says: "was promoted", long: true},
 			// A quick error is fast.
 			{set: "p99", outcome: missed, says: "was promoted", long: true},
-			{set: "crawl", outcome: missed, says: "requests (500 are needed", lint: "slow-rollback", long: true},
+			{set: "crawl", outcome: missed, says: "requests (300 are needed", lint: "slow-rollback", long: true},
+			// How many retries there are depends on the weight and on everyone.
+			{set: "count-of-retries", outcome: rolledBack, says: "fails when the canary does", lint: "fails-open",
+				long: true},
 		},
 		"mtls-first": {
 			// Gates prove a policy before the first user; something has to look at what it does after.
@@ -291,6 +310,8 @@ func cheats() map[string][]cheat {
 			// The right query with a bound that no value passes.
 			{set: "denials-min", outcome: rolledBack, says: "fails when the canary does", long: true},
 			{set: "skip-analysis", outcome: missed, says: "was promoted", lint: "skip-analysis", long: true},
+			// Gates and metrics, and no policy but the default of the namespace.
+			{set: "namespace-opens", outcome: rolledBack, long: true},
 		},
 		"retry-storm": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series", long: true},
@@ -330,6 +351,8 @@ func cheats() map[string][]cheat {
 			{set: "one-strike", outcome: missed, says: "starving the canary", lint: "one-strike", long: true},
 			{set: "crawl", outcome: missed, says: "never rolled back", lint: "short-horizon", long: true},
 			{set: "approve-never", outcome: rolledBack, lint: "waiting-gate", long: true},
+			// What everyone asks for is seen when the storm has come.
+			{set: "attempts-of-all", outcome: incomplete, says: "of the harm got through", long: true},
 		},
 	}
 }
