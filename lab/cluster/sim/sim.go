@@ -1,6 +1,6 @@
-// Package sim is the cluster in virtual time: the real Flagger controller, the real PromQL
-// engine, and models of Kubernetes' Deployments, Linkerd's proxies and the demo services, in one
-// process and without a network.
+// Package sim is the cluster in virtual time: the real Flagger controller, the real Prometheus
+// storage and PromQL engine, and models of Kubernetes' Deployments, Linkerd's proxies and the demo
+// services, in one process and without a network.
 //
 // A session runs in a bubble of virtual time. One goroutine, the driver, advances the world: it
 // wakes once a second and after each change.

@@ -1,5 +1,6 @@
-// Package prom is an in-memory Prometheus: the real PromQL engine over the samples of a run, without
-// a server and network scraping. The caller supplies the time.
+// Package prom is an in-memory Prometheus: the head block of the real time series database and the
+// real PromQL engine, without a server, network scraping or a write-ahead log. The caller supplies
+// the time.
 package prom
 
 import (
@@ -41,7 +42,8 @@ type DB struct {
 	samplesRead atomic.Int64 // by all queries
 
 	mu             sync.Mutex
-	store          store
+	samples        samples
+	head           head
 	series         []*series          // indexed by the caller's number
 	registrySeries map[string]*series // series of registries, by name and labels
 }
@@ -74,11 +76,11 @@ func Open() *DB {
 		// viz extension (prometheus.yaml). The engine panics without this function.
 		NoStepSubqueryIntervalFn: func(int64) int64 { return ScrapeInterval.Milliseconds() },
 	})
-	return &DB{engine: engine, store: store{byName: map[string][]*series{}}, registrySeries: map[string]*series{}}
+	return &DB{engine: engine, samples: samples{byName: map[string][]*series{}}, registrySeries: map[string]*series{}}
 }
 
 // Close releases all resources.
-func (db *DB) Close() error { return db.engine.Close() }
+func (db *DB) Close() error { return errors.Join(db.engine.Close(), db.head.close()) }
 
 // Scrape is a scrape in progress.
 type Scrape struct {
@@ -96,25 +98,25 @@ func (s *Scrape) Define(number int, x Series) {
 	for number >= len(s.db.series) {
 		s.db.series = append(s.db.series, nil)
 	}
-	s.db.series[number] = s.db.store.add(x)
+	s.db.series[number] = s.db.samples.add(x)
 }
 
 // Add adds a sample of a series that was defined, one for each scrape.
-func (s *Scrape) Add(number int, value float64) { s.db.store.sample(s.db.series[number], value) }
+func (s *Scrape) Add(number int, value float64) { s.db.samples.sample(s.db.series[number], value) }
 
 // Scrape takes one sample of every series of the sources. Series that were in the last scrape and
 // are not in this one are marked stale.
 func (db *DB) Scrape(at time.Time, sources ...Source) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if err := db.store.begin(at.UnixMilli()); err != nil {
+	if err := db.samples.begin(at.UnixMilli()); err != nil {
 		return fmt.Errorf("prometheus: %w", err)
 	}
 	s := &Scrape{db: db}
 	for _, source := range sources {
 		source(s)
 	}
-	db.store.end()
+	db.samples.end()
 	if len(s.errs) > 0 {
 		return fmt.Errorf("prometheus: scrape at %v: %w", at, errors.Join(s.errs...))
 	}
@@ -158,7 +160,10 @@ func (db *DB) Query(ctx context.Context, promQL string, at time.Time) (v promql.
 	if err != nil {
 		return nil, err
 	}
-	q, err := db.engine.NewInstantQuery(ctx, &db.store, nil, promQL, at)
+	if err := db.head.feed(&db.samples, expr); err != nil {
+		return nil, fmt.Errorf("prometheus: %w", err)
+	}
+	q, err := db.engine.NewInstantQuery(ctx, &db.head, nil, promQL, at)
 	if err != nil {
 		return nil, err
 	}
@@ -200,10 +205,10 @@ func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float
 	key := name + labelKey(m)
 	t := s.db.registrySeries[key]
 	if t == nil {
-		t = s.db.store.add(registrySeries(metricLabels(name, m, added)))
+		t = s.db.samples.add(registrySeries(metricLabels(name, m, added)))
 		s.db.registrySeries[key] = t
 	}
-	s.db.store.sample(t, value)
+	s.db.samples.sample(t, value)
 }
 
 // registrySeries are the labels of a series of a registry, __name__ first. It implements [Series].
