@@ -105,8 +105,8 @@ func (b *Balancer) find(key int) *Endpoint {
 // Len returns the number of endpoints.
 func (b *Balancer) Len() int { return len(b.endpoints) }
 
-// available reports whether a request can be sent now.
-func (b *Balancer) available() bool { return len(b.endpoints) > b.tripped }
+// Available reports whether a request can be sent now.
+func (b *Balancer) Available() bool { return len(b.endpoints) > b.tripped }
 
 // Pick returns the cheaper of two available endpoints chosen by random bits, or nil if none is
 // available.

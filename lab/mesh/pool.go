@@ -67,7 +67,7 @@ func (p *Pool) Expire(timer int) bool {
 // Recover is called after endpoints may have become available. It reports whether requests that
 // wait can be sent.
 func (p *Pool) Recover() bool {
-	if !p.available() {
+	if !p.Available() {
 		return false
 	}
 	p.state = poolReady

@@ -100,7 +100,7 @@ func (r *router) resume(j *outboundRequest) choice {
 	if u != nil {
 		r.advance(u, now)
 	}
-	if u == nil || u.balancer.Len() == 0 {
+	if u == nil || !u.balancer.Available() {
 		return r.park(j, c, now)
 	}
 	j.parked = nil
@@ -112,6 +112,7 @@ func (r *router) balance(j *outboundRequest, c choice, u *upstream, now time.Dur
 	c.pickedAt = now
 	c.load = u.balancer.Pick(now, r.endpointRNG.Bits(r.draws.Add(1)))
 	c.endpoint = u.endpoints[c.load.Key]
-	c.load.Begin()
+	c.upstream = u
+	u.balancer.Begin(c.load)
 	return r.limit(j, c, now)
 }

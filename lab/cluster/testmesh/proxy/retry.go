@@ -37,7 +37,7 @@ func (r *router) limit(j *outboundRequest, c choice, now time.Duration) choice {
 	if j.ends == 0 || now < j.ends {
 		return c
 	}
-	c.load.End(now, 0)
+	r.endAttempt(c, now, http.StatusGatewayTimeout)
 	c.endpoint.out.Request(now)
 	c.endpoint.out.Failed(now)
 	return r.refuse(j, c, mesh.ErrorStatus(j.err), j.err, j.describe()+c.describeBackend()+j.timeoutText(c.rule))

@@ -123,3 +123,37 @@ func TestInboundRoutesAndRateLimits(t *testing.T) {
 		}
 	}
 }
+
+// A canary that fails in a row gets nothing until its penalty is over, and then one request.
+func TestCircuitBreaking(t *testing.T) {
+	s := newShop(t)
+	s.change(func(snapshot *wire.Snapshot) {
+		for i := range snapshot.Services {
+			snapshot.Services[i].Ports[0].Policy.Accrual = &mesh.Accrual{MaxFailures: 3,
+				MinPenalty: time.Second, MaxPenalty: time.Second}
+		}
+	})
+	requests := s.failFirst(4) // three, and the first after a penalty
+	s.route(mesh.Rule{Backends: []mesh.Backend{to("backend-primary", 1), to("backend-canary", 1)}})
+	failed := 0
+	s.client.eventually("an open circuit breaker", func() bool {
+		if ask(t, s.http, "GET", "/", "").status != 200 {
+			failed++
+		}
+		return failed == 3
+	})
+	for range 20 {
+		if got := ask(t, s.http, "GET", "/", ""); got.status != 200 || requests.Load() != 3 {
+			t.Errorf("%d after %d requests to the canary", got.status, requests.Load())
+		}
+	}
+	s.client.eventually("the canary again", func() bool {
+		if ask(t, s.http, "GET", "/", "").status != 200 {
+			failed++
+		}
+		return requests.Load() > 4
+	})
+	if failed != 4 {
+		t.Errorf("%d requests failed", failed)
+	}
+}

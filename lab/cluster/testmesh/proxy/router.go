@@ -108,7 +108,8 @@ type choice struct {
 	rule    *rule
 	backend *backend
 	index   int
-	// endpoint is where to send, load its place in the balancer.
+	// endpoint of upstream is where to send, load its place in the balancer.
+	upstream *upstream
 	endpoint *endpoint
 	load     *mesh.Endpoint
 	// status and reason are those of a response of the proxy's own; 0 for none.
@@ -234,7 +235,8 @@ func (r *router) pick(j *outboundRequest, state *clusterState, t *target, rule *
 		return r.refuse(j, c, http.StatusInternalServerError, "", "Service not found "+c.backend.Name), true
 	}
 	u := r.upstreamFor(c.backend, now)
-	if u.balancer.Len() == 0 {
+	u.configure(state, t, now)
+	if !u.balancer.Available() {
 		return r.park(j, c, now), true
 	}
 	return r.balance(j, c, u, now), true
@@ -354,7 +356,17 @@ func (r *router) send(j *outboundRequest, c choice) (*http.Response, error) {
 	response, err := c.endpoint.transport.RoundTrip(out)
 	over := !done()
 	answered := r.now()
-	r.recordLatency(c, answered)
+	gone := j.request.Context().Err() != nil
+	status := http.StatusBadGateway
+	switch {
+	case gone, err != nil && !over && (!sent || isConnectError(err)):
+		status = 0
+	case over:
+		status = http.StatusGatewayTimeout
+	case err == nil:
+		status = response.StatusCode
+	}
+	r.ended(c, answered, status)
 	switch {
 	case err == nil && over:
 		_ = response.Body.Close()
@@ -390,12 +402,30 @@ func (r *router) countRequest(c choice) {
 	r.backendStats(c.stats, c.target, c.rule, c.backend).Request()
 }
 
-// recordLatency tells the balancer the endpoint's latency. A request without a response counts with
-// the time it took, as in Linkerd's (tower, tower/src/load/peak_ewma.rs).
-func (r *router) recordLatency(c choice, now time.Duration) {
+// ended tells the balancer and the circuit breaker of an endpoint how an attempt ended: with a status,
+// or with 0 if its client gave it up or it was not sent.
+func (r *router) ended(c choice, now time.Duration, status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.load.End(now, now-c.pickedAt)
+	r.endAttempt(c, now, status)
+}
+
+// endAttempt is ended with the lock held. A request without a response counts with the time it took, as
+// in Linkerd's (tower, tower/src/load/peak_ewma.rs).
+func (r *router) endAttempt(c choice, now time.Duration, status int) {
+	u := c.upstream
+	if status == 0 {
+		u.balancer.Cancel(now, c.load, now-c.pickedAt)
+		return
+	}
+	before := u.balancer.Available()
+	random := r.retryRNG.Bits(r.draws.Add(1))
+	if wait, tripped := u.balancer.End(now, c.load, now-c.pickedAt, status, random); tripped {
+		u.penalties = append(u.penalties, penalty{c.load.Key, now + wait})
+	}
+	if !before && u.balancer.Available() {
+		r.wake()
+	}
 }
 
 // isConnectError reports whether a request failed because its endpoint cannot be connected to.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"coalmine/lab/mesh"
@@ -15,7 +16,11 @@ import (
 
 // upstream is a backend with its connections.
 type upstream struct {
-	balancer mesh.Balancer
+	balancer mesh.Pool
+	// penalties end the time for which circuit breakers let nothing pass. configured is the generation
+	// of the state that the breakers are configured by.
+	penalties  []penalty
+	configured uint64
 	// endpoints by their key for the balancer.
 	endpoints map[int]*endpoint
 	nextKey   int
@@ -32,6 +37,30 @@ type endpoint struct {
 	// failures is the number of failed connects in a row. The endpoint is skipped until retryAt.
 	failures int
 	retryAt  time.Duration
+}
+
+// penalty keeps an endpoint from requests, by its key for the balancer.
+type penalty struct {
+	key int
+	end time.Duration
+}
+
+// configure sets the circuit breaking for requests to a target.
+func (u *upstream) configure(s *clusterState, t *target, now time.Duration) {
+	if u.configured != s.generation {
+		u.configured = s.generation
+		u.balancer.Configure(now, t.policy.Accrual)
+	}
+}
+
+// probe lets endpoints be tried again whose penalty is over.
+func (u *upstream) probe(now time.Duration) {
+	u.penalties = slices.DeleteFunc(u.penalties, func(x penalty) bool {
+		if x.end <= now {
+			u.balancer.Probe(x.key)
+		}
+		return x.end <= now
+	})
 }
 
 // targetStats are the counters of a Service's port that clients connect to.
@@ -134,6 +163,7 @@ func (p *Proxy) upstreamFor(b *backend, now time.Duration) *upstream {
 		p.upstream[b.ServicePort] = u
 	}
 	p.advance(u, now)
+	u.probe(now)
 	if u.backedOff > 0 {
 		u.balance(now)
 	}
@@ -147,7 +177,7 @@ func (p *Proxy) usable(b *backend, now time.Duration) bool {
 		return true
 	}
 	u := p.upstreamFor(b, now)
-	return u.balancer.Len() > 0 || u.mayAnswer()
+	return u.balancer.Available() || u.mayAnswer()
 }
 
 // backOff skips an endpoint that could not be connected to, for a time that doubles.
@@ -160,7 +190,7 @@ func (p *Proxy) backOff(b *backend, e *endpoint, now time.Duration) {
 	}
 }
 
-// nextRetry returns when the next backoff among a rule's endpoints ends, or next if that is sooner.
+// nextRetry returns when the next backoff or penalty among a rule's endpoints ends, or next if that is sooner.
 func (p *Proxy) nextRetry(r *rule, now, next time.Duration) time.Duration {
 	for _, b := range r.backends {
 		u := p.upstream[b.ServicePort]
@@ -169,6 +199,9 @@ func (p *Proxy) nextRetry(r *rule, now, next time.Duration) time.Duration {
 		}
 		if !u.Known() {
 			next = min(next, max(u.at, now+time.Millisecond))
+		}
+		for _, x := range u.penalties {
+			next = min(next, max(x.end, now+time.Millisecond))
 		}
 		for _, e := range u.endpoints {
 			if e.retryAt > now {
