@@ -91,6 +91,16 @@ func (c *Course) List(root string) (string, error) {
 			next = p.Lesson.Name
 		}
 	}
+	b.WriteString(c.outcomes(root))
+	if next != "" {
+		fmt.Fprintf(&b, "\nGo on with: `coalmine learn %s`\n", next)
+	}
+	return b.String(), nil
+}
+
+// outcomes lists which outcomes were reached, as Markdown.
+func (c *Course) outcomes(root string) string {
+	var b strings.Builder
 	b.WriteString("\n## Graded outcomes\n\n")
 	for _, o := range c.Outcomes {
 		r := c.Result(root, o)
@@ -103,10 +113,7 @@ func (c *Course) List(root string) (string, error) {
 			fmt.Fprintf(&b, "- ○ %s (lesson %s)\n", o.Title, o.Lesson)
 		}
 	}
-	if next != "" {
-		fmt.Fprintf(&b, "\nGo on with: `coalmine learn %s`\n", next)
-	}
-	return b.String(), nil
+	return b.String()
 }
 
 // symbol says how far the learner is.

@@ -253,6 +253,8 @@ func (s *Session) finish() error {
 		text += fmt.Sprintf("\nAnswer again: `coalmine learn %s --again`\n", s.Lesson.Name)
 	} else if next := s.Course.After(s.Lesson.Name); next != "" {
 		text += fmt.Sprintf("\nThe next lesson: `coalmine learn %s`\n", next)
+	} else {
+		text += "\nIt was the last one.\n" + s.Course.outcomes(s.root)
 	}
 	s.UI.Show(text)
 	return nil
