@@ -86,3 +86,16 @@ func TestOpenUnknown(t *testing.T) {
 		}
 	}
 }
+
+// TestNext picks the easiest scenario that is not solved, in the order of the list.
+func TestNext(t *testing.T) {
+	all := []*Scenario{{Name: "late", Topic: "b", Level: 2}, {Name: "hard", Topic: "a", Level: 3},
+		{Name: "first", Topic: "b", Level: 1}, {Name: "also-late", Topic: "b", Level: 2}}
+	solved := map[string]bool{}
+	for _, want := range []string{"first", "also-late", "late", "hard", ""} {
+		if got := Next(all, func(name string) bool { return solved[name] }); got != want {
+			t.Errorf("with %v solved, %q is next, want %q", solved, got, want)
+		}
+		solved[want] = true
+	}
+}
