@@ -201,7 +201,7 @@ func judgeHealthy(t *timeline.Timeline, r scenario.Rubric) Judgement {
 			"promoted after %d canary requests (%d are needed to judge it)", t.CanaryRequests, least.Requests)
 	case t.Promoted.Happened() && t.MeasuredTicks < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
-			"promoted after %s with a metric that had a value (%d are needed to judge it)",
+			"promoted after %s with a metric that had a value (%d are needed to judge it: take more steps)",
 			format.Plural(t.MeasuredTicks, "check"), least.Checks)
 	case t.Promoted.Happened() && least.Checks > 0 && evidenceTicks(t) < least.Checks:
 		return newJudgement(Unmeasured, []timeline.Moment{t.FirstCanary, t.Promoted},
