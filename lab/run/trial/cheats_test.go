@@ -205,3 +205,25 @@ func TestSolved(t *testing.T) {
 		})
 	}
 }
+
+// Guardrails that production has pass: steps or Blue/Green, success rates by pods, by clients or by
+// route, with a load test, with session affinity. A short test plays one of them.
+func TestFair(t *testing.T) {
+	a := newArena(t, "full-rollout")
+	for name, files := range sets(t, "testdata/fair.txtar") {
+		if name != "compare-with-primary" && longSeeds(t) == 0 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set, err := guardrail.Parse(files, guardrail.EnvironmentOf(a.scenario))
+			if err != nil {
+				t.Fatal(err)
+			}
+			card := a.card(t, set, 1, score.RoleFaulty, score.RoleHealthy)
+			if card.Outcome != score.OutcomePassed {
+				t.Errorf("%s with %d points: %s", card.Outcome, card.Points, card.Reason)
+			}
+		})
+	}
+}
