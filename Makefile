@@ -38,7 +38,7 @@ test-long: ## Check the outcome of every scenario on 20 seeds and 20 check seeds
 	  -run '^Test(Library|CheckSeeds)$$' ./lab/cluster/sim -seeds 20
 	COALMINE_SEEDS=3 $(GO) test -vet=off -ldflags '-s -w' -count=1 -timeout 30m -v \
 	  -run '^Test(Cheats|Solved)$$' ./lab/run/trial
-	COALMINE_LONG=1 GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -v -run '^TestClass$$' ./lab/grade
+	COALMINE_LONG=1 GOGC=300 $(GO) test -vet=off -ldflags '-s -w' -count=1 -v -run '^TestClass$$' ./lab/teaching/grade
 
 # One package after the other, so that their progress can be seen.
 e2e: ## Run the tests on a real cluster, about 40 minutes: see docs/testing.md

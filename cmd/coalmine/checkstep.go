@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/grade/step"
+	"coalmine/lab/teaching/grade/step"
 	"coalmine/lab/verdict/score"
 )
 

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/lesson"
 	"coalmine/lab/report"
+	"coalmine/lab/teaching/lesson"
 	"coalmine/loadgen/accesslog"
 	"coalmine/scenarios/lessons"
 )

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"coalmine/lab/digest"
+	"coalmine/lab/input/digest"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
 	"coalmine/lab/run/trial"

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"coalmine/lab/cluster/flux"
 	"coalmine/lab/cluster/kind"
-	"coalmine/lab/flux"
 )
 
 // exportFlags are the options of export flux.

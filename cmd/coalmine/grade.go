@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/format"
-	"coalmine/lab/grade"
-	"coalmine/lab/grade/export"
-	"coalmine/lab/grade/overview"
-	"coalmine/lab/grade/submission"
 	"coalmine/lab/input"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/teaching/grade"
+	"coalmine/lab/teaching/grade/export"
+	"coalmine/lab/teaching/grade/overview"
+	"coalmine/lab/teaching/grade/submission"
 	"coalmine/lab/verdict/score"
 )
 

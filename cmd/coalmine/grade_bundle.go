@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/grade"
-	"coalmine/lab/grade/bundle"
 	"coalmine/lab/input"
+	"coalmine/lab/teaching/grade"
+	"coalmine/lab/teaching/grade/bundle"
 )
 
 // gradeBundleFlags are the options of grade bundle.

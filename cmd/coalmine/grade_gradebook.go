@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"coalmine/lab/grade"
-	"coalmine/lab/grade/gradebook"
 	"coalmine/lab/input"
+	"coalmine/lab/teaching/grade"
+	"coalmine/lab/teaching/grade/gradebook"
 )
 
 // gradebookFlags say into which exported gradebooks the grades go.

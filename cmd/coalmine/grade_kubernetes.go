@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"coalmine/lab/cluster/kind/image"
-	"coalmine/lab/grade"
-	"coalmine/lab/grade/indexedjob"
 	"coalmine/lab/run/folder"
+	"coalmine/lab/teaching/grade"
+	"coalmine/lab/teaching/grade/indexedjob"
 )
 
 // Places where submissions are played.

@@ -4,7 +4,7 @@ import (
 	"os"
 	"os/exec"
 
-	"coalmine/lab/lesson"
+	"coalmine/lab/teaching/lesson"
 	"coalmine/scenarios/lessons"
 )
 

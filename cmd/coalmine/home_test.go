@@ -13,9 +13,9 @@ import (
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/event"
-	"coalmine/lab/progress"
 	"coalmine/lab/run"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/tui/backend"
 	"coalmine/tui/liverun"
 )

@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"coalmine/lab/input"
-	"coalmine/lab/lesson"
-	"coalmine/lab/progress"
+	"coalmine/lab/teaching/lesson"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios/lessons"
 )

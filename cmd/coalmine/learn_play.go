@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/lesson"
 	"coalmine/lab/run/evidence"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/lesson"
 )
 
 // lessonUI implements [lesson.UI] on the terminal, or on a pipe.

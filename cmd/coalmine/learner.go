@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 )
 

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 )
 
 func newListCommand(env *Env) *cobra.Command {

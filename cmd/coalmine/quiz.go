@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/input"
-	"coalmine/lab/quiz"
-	"coalmine/lab/quiz/expr"
 	"coalmine/lab/run/result"
 	"coalmine/lab/scenario"
+	"coalmine/lab/scenario/quizexpr"
+	"coalmine/lab/teaching/quiz"
 	"coalmine/lab/verdict/score"
 )
 
@@ -176,7 +176,7 @@ func (env *Env) importQuiz(name, from string) (title string, q *scenario.Quiz, e
 }
 
 // quizFacts reads what a run folder of the scenario says; without a folder there are no facts.
-func (env *Env) quizFacts(dir, name string, isFile bool) (*expr.Facts, error) {
+func (env *Env) quizFacts(dir, name string, isFile bool) (*quizexpr.Facts, error) {
 	if dir == "" {
 		return nil, nil
 	}

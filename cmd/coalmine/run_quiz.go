@@ -5,10 +5,10 @@ import (
 	"io"
 	"strings"
 
-	"coalmine/lab/quiz"
 	"coalmine/lab/report/model"
 	"coalmine/lab/run/trial"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/quiz"
 	"coalmine/tui/liverun"
 )
 

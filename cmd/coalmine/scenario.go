@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"coalmine/lab/authoring"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/authoring"
 	"coalmine/lab/verdict/score"
 	"coalmine/scenarios"
 )

@@ -7,7 +7,7 @@ import (
 	flaggerv1 "github.com/fluxcd/flagger/pkg/apis/flagger/v1beta1"
 
 	"coalmine/lab/event"
-	"coalmine/lab/loadtester"
+	"coalmine/lab/guardrail/loadtester"
 )
 
 // Hook is what a webhook of a Canary calls.

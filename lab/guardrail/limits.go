@@ -34,8 +34,8 @@ const (
 	MaxParseTime = time.Minute
 	// MaxReplicas is the number of replicas that an autoscaler may allow. Each costs memory.
 	MaxReplicas = 20
-	// MaxRetries is how often a proxy may send a request again. Each attempt costs time, and attempts
-	// of proxies along the way multiply.
+	// MaxRetries is how often proxies of the sim send a request again. Each attempt costs time, and
+	// attempts of proxies along the way multiply.
 	MaxRetries = 10
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"coalmine/lab/digest"
 	"coalmine/lab/guardrail/mapping"
+	"coalmine/lab/input/digest"
 )
 
 // Set is a validated set of guardrails.

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"path"
 
-	"coalmine/lab/digest"
+	"coalmine/lab/input/digest"
 	"coalmine/loadgen"
 	"coalmine/loadgen/accesslog"
 )

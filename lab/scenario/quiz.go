@@ -66,7 +66,7 @@ type Question struct {
 	Relative  bool
 	Unit      string
 	// Expression gives the answer from the learner's own run instead, and When says whether the
-	// question makes sense for that run; see package coalmine/lab/quiz/expr.
+	// question makes sense for that run; see package coalmine/lab/scenario/quizexpr.
 	Expression string
 	When       string
 	// At is the moment at which the question is asked. If Gate is set, the learner can go on only

@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"coalmine/lab/quiz/expr"
+	"coalmine/lab/scenario/quizexpr"
 )
 
 // questionReader reads one question.
@@ -116,7 +116,7 @@ func (r *questionReader) options(q *Question) {
 // answer reads what is right: an expression, or answer or answers.
 func (r *questionReader) answer(q *Question) {
 	q.Expression, q.When = r.have("expression"), r.have("when")
-	r.compile("when", q.When, expr.ResultBool)
+	r.compile("when", q.When, quizexpr.ResultBool)
 	if q.Expression != "" {
 		r.compile("expression", q.Expression, q.Kind.result())
 		for _, field := range []string{"answer", "answers"} {
@@ -140,18 +140,18 @@ func (r *questionReader) answer(q *Question) {
 }
 
 // result is what an expression for a question of the kind has to give: for options their texts.
-func (k Kind) result() expr.Result {
+func (k Kind) result() quizexpr.Result {
 	if k == KindNumber {
-		return expr.ResultNumber
+		return quizexpr.ResultNumber
 	}
-	return expr.ResultText
+	return quizexpr.ResultText
 }
 
-func (r *questionReader) compile(field, text string, result expr.Result) {
+func (r *questionReader) compile(field, text string, result quizexpr.Result) {
 	if text == "" {
 		return
 	}
-	if _, err := expr.Compile(text, result); err != nil {
+	if _, err := quizexpr.Compile(text, result); err != nil {
 		r.add(r.values[field].Line, r.at.child(field), "%v", err)
 	}
 }

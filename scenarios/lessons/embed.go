@@ -1,6 +1,6 @@
 // Package lessons is the course as data: course.yaml says in which order its lessons come, each lesson
 // has a folder with lesson.yaml and guardrails, and scenarios has what the library of scenarios has not.
-// Package lab/lesson loads it.
+// Package lab/teaching/lesson loads it.
 package lessons
 
 import (

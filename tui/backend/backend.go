@@ -9,8 +9,8 @@ import (
 	"context"
 	"os/exec"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/liverun"
 )

@@ -7,8 +7,8 @@ import (
 	"os/exec"
 	"sync"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/backend"
 	"coalmine/tui/liverun"

@@ -7,9 +7,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coalmine/lab/format"
-	"coalmine/lab/quiz"
-	"coalmine/lab/quiz/expr"
 	"coalmine/lab/scenario"
+	"coalmine/lab/scenario/quizexpr"
+	"coalmine/lab/teaching/quiz"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/canvas"
 	"coalmine/tui/deck"
@@ -39,7 +39,7 @@ func (ex *Exercise) take(q quiz.Asked, text string) bool {
 }
 
 // facts are what the runs of the last trial that ended say, nil before.
-func (ex *Exercise) facts() *expr.Facts {
+func (ex *Exercise) facts() *quizexpr.Facts {
 	if ex.lastTrial == nil {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (ex *Exercise) recordQuiz() tea.Cmd {
 
 // pending are the questions of a checkpoint that were neither answered nor passed. Predictions are
 // open until the run.
-func (ex *Exercise) pending(at scenario.Checkpoint, facts *expr.Facts) []quiz.Asked {
+func (ex *Exercise) pending(at scenario.Checkpoint, facts *quizexpr.Facts) []quiz.Asked {
 	if len(ex.unanswered(at)) == 0 {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (ex *Exercise) hold(t *liverun.Trial) func(*recording.Recording) *deck.Hold
 
 // askFailedCheck opens the questions about the first failed check; nil if none can be asked.
 func (ex *Exercise) askFailedCheck(t *liverun.Trial, r *recording.Recording) tea.Cmd {
-	var facts *expr.Facts
+	var facts *quizexpr.Facts
 	if r.Complete() {
 		facts = quiz.Facts(ex.scenario, completeRuns(t), nil)
 	}

@@ -15,9 +15,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"coalmine/lab/format"
-	"coalmine/lab/progress"
 	"coalmine/lab/report/model"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui/backend"
 	"coalmine/tui/deck"

@@ -11,9 +11,9 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/report/model"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/lab/verdict/score"
 	"coalmine/tui"
 	"coalmine/tui/backend"

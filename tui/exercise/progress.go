@@ -3,7 +3,7 @@ package exercise
 import (
 	"fmt"
 
-	"coalmine/lab/progress"
+	"coalmine/lab/teaching/progress"
 )
 
 // progressText describes an entry in a few words; "" if nothing was done.

@@ -7,8 +7,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/quiz"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/quiz"
 	"coalmine/tui/canvas"
 	"coalmine/tui/pane"
 	"coalmine/tui/screen"

@@ -11,8 +11,8 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"coalmine/lab/progress"
 	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/progress"
 	"coalmine/tui/backend"
 	"coalmine/tui/canvas"
 	"coalmine/tui/exercise"

@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"pgregory.net/rapid"
 
-	"coalmine/lab/progress"
+	"coalmine/lab/teaching/progress"
 	"coalmine/tui"
 	"coalmine/tui/backendtest"
 	"coalmine/tui/theme"

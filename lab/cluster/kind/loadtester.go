@@ -19,7 +19,7 @@ import (
 	"coalmine/lab/cluster/names"
 	"coalmine/lab/cluster/podstatus"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/loadtester"
+	"coalmine/lab/guardrail/loadtester"
 	"coalmine/manifests"
 )
 

@@ -13,7 +13,7 @@ import (
 	"coalmine/lab/cluster/sim/dataplane"
 	"coalmine/lab/event"
 	"coalmine/lab/guardrail"
-	"coalmine/lab/loadtester"
+	"coalmine/lab/guardrail/loadtester"
 	"coalmine/lab/mesh"
 	"coalmine/lab/scenario"
 )

@@ -18,7 +18,7 @@ import (
 	"coalmine/lab/cluster/sim/prom"
 	"coalmine/lab/cluster/sim/vclock"
 	"coalmine/lab/event"
-	"coalmine/lab/loadtester"
+	"coalmine/lab/guardrail/loadtester"
 	"coalmine/lab/scenario"
 )
 

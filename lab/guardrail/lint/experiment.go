@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"coalmine/lab/event"
-	"coalmine/lab/experiment"
+	"coalmine/lab/guardrail/experiment"
 )
 
 func experimentRules() []Rule {

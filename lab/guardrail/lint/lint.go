@@ -9,8 +9,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coalmine/lab/guardrail"
+	"coalmine/lab/guardrail/promeval"
 	"coalmine/lab/input/yamlpos"
-	"coalmine/lab/promeval"
 )
 
 // Sections of the documentation, in this order.

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
-	"coalmine/lab/promeval"
+	"coalmine/lab/guardrail/promeval"
 )
 
 func placeRules() []Rule {

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coalmine/lab/guardrail"
-	"coalmine/lab/promeval"
+	"coalmine/lab/guardrail/promeval"
 )
 
 // The rules of this file compare a criterion with the number of requests that it can rest on. They

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"slices"
 
-	"coalmine/lab/digest"
+	"coalmine/lab/input/digest"
 )
 
 // Limits of the check seeds.

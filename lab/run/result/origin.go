@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"coalmine/lab/digest"
 	"coalmine/lab/event"
 	"coalmine/lab/format"
+	"coalmine/lab/input/digest"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"coalmine/lab/digest"
 	"coalmine/lab/event"
 	"coalmine/lab/input"
+	"coalmine/lab/input/digest"
 	"coalmine/lab/report"
 	"coalmine/lab/report/model"
 	"coalmine/lab/run/folder"

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"coalmine/lab/digest"
 	"coalmine/lab/event"
+	"coalmine/lab/input/digest"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/run/result"
 	"coalmine/lab/scenario"

@@ -8,8 +8,8 @@ import (
 	"sync"
 
 	"coalmine/lab/cluster"
-	"coalmine/lab/digest"
 	"coalmine/lab/event"
+	"coalmine/lab/input/digest"
 	"coalmine/lab/run"
 	"coalmine/lab/run/folder"
 	"coalmine/lab/scenario"

@@ -24,7 +24,7 @@ func (c comments) of(t reflect.Type, field string) string {
 func readComments(root string) (comments, error) {
 	c := comments{}
 	for _, dir := range []string{"lab/scenario/v1alpha1", "lab/service", "loadgen", "lab/guardrail/mapping",
-		"lab/quiz"} {
+		"lab/teaching/quiz"} {
 		if err := c.read(filepath.Join(root, dir)); err != nil {
 			return nil, err
 		}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"coalmine/lab/guardrail/mapping"
-	"coalmine/lab/quiz"
 	"coalmine/lab/scenario"
 	"coalmine/lab/scenario/v1alpha1"
+	"coalmine/lab/teaching/quiz"
 )
 
 // schema is the part of JSON Schema (draft 2020-12) that the wire types need. The order of its

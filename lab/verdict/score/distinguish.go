@@ -4,7 +4,7 @@ import (
 	"math"
 	"strconv"
 
-	"coalmine/lab/promeval"
+	"coalmine/lab/guardrail/promeval"
 	"coalmine/lab/verdict/timeline"
 )
 

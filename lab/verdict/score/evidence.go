@@ -3,7 +3,7 @@ package score
 import (
 	"fmt"
 
-	"coalmine/lab/promeval"
+	"coalmine/lab/guardrail/promeval"
 	"coalmine/lab/verdict/timeline"
 )
 

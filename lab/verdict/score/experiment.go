@@ -7,7 +7,7 @@ import (
 	"unicode"
 
 	"coalmine/lab/event"
-	"coalmine/lab/experiment"
+	"coalmine/lab/guardrail/experiment"
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/timeline"
 )

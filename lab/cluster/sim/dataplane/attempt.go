@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"coalmine/lab/guardrail"
 	"coalmine/lab/mesh"
 )
 
@@ -138,7 +139,7 @@ func (p *Plane) sendsAgain(h *hop, status int, err string) bool {
 		return p.retriesByProfile(h, status, err)
 	}
 	r := h.rule.retry
-	return r != nil && int(h.try) < min(r.Limit, maxTries) && r.Retries(status, err)
+	return r != nil && int(h.try) < min(r.Limit, guardrail.MaxRetries) && r.Retries(status, err)
 }
 
 // countRoute counts the end of a request in the client's proxy.

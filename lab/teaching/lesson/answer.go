@@ -1,0 +1,85 @@
+package lesson
+
+import (
+	"fmt"
+	"slices"
+
+	"coalmine/lab/format"
+	"coalmine/lab/scenario"
+	"coalmine/lab/teaching/quiz"
+)
+
+// questions lists the lesson's questions in the order in which they are asked.
+func (l *Lesson) questions() []*Question {
+	var all []*Question
+	for i := range l.Steps {
+		s := &l.Steps[i]
+		for _, list := range [][]Question{s.Predict, s.Ask} {
+			for j := range list {
+				all = append(all, &list[j])
+			}
+		}
+	}
+	return all
+}
+
+// shuffled is the lesson with the options of its questions in an order that the seed decides.
+func (l *Lesson) shuffled(seed uint64) *Lesson {
+	c := *l
+	c.Steps = slices.Clone(l.Steps)
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		s.Predict, s.Ask = slices.Clone(s.Predict), slices.Clone(s.Ask)
+	}
+	var all scenario.Quiz
+	for _, q := range c.questions() {
+		all.Questions = append(all.Questions, q.Question)
+	}
+	for i, q := range quiz.Shuffle(&all, seed).Questions {
+		c.questions()[i].Question = q
+	}
+	return &c
+}
+
+// Answered is an answer with what came of it.
+type Answered struct {
+	Step, Question, Ask, Given string
+	// Came is what the run says, or the right answer; Why explains it.
+	Came, Why string
+	// Open says why the answer could not be graded, "" if it could.
+	Open string
+	// Predicted is set for predictions, which were made before the run.
+	Predicted bool
+	Right     bool
+}
+
+// line sets the answer beside what the run says, as Markdown.
+func (a *Answered) line() string {
+	what := "Your answer"
+	if a.Predicted {
+		what = "You predicted"
+	}
+	what += " **" + format.Clean(a.Given) + "**"
+	switch {
+	case a.Open != "":
+		return fmt.Sprintf("– %s; it cannot be compared: %s.", what, a.Open)
+	case a.Right && a.Given == a.Came:
+		return fmt.Sprintf("✓ %s, and so it is.", what)
+	case a.Right:
+		return fmt.Sprintf("✓ %s; right is **%s**.", what, a.Came)
+	}
+	return fmt.Sprintf("✗ %s; right is **%s**.", what, a.Came)
+}
+
+// count counts the right answers of those that could be graded.
+func count(all []Answered, keep func(Answered) bool) (right, of int) {
+	for _, a := range all {
+		if a.Open == "" && keep(a) {
+			of++
+			if a.Right {
+				right++
+			}
+		}
+	}
+	return right, of
+}
