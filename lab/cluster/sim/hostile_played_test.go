@@ -103,8 +103,8 @@ func hostileNumbers() map[string]hostileSet {
 		"two hundred templates": with(templates(190)),
 		"three hundred metrics": {analysis: hostileSteps + "metrics: [" + each(300, "{name: m%d, query: "+
 			"vector(%d), thresholdRange: {min: 0}}", ", ") + "]"},
-		"an annotation of 200 KB": annotatedSet("a: " + strings.Repeat("x", 200_000)),
-		"retries without end": annotatedSet(`retry.linkerd.io/http: "200-599", retry.linkerd.io/limit: "65535"`),
+		"an annotation of 200 KB":   annotatedSet("a: " + strings.Repeat("x", 200_000)),
+		"retries without end":       annotatedSet(`retry.linkerd.io/http: "200-599", retry.linkerd.io/limit: "65535"`),
 		"retries of every answer":   annotatedSet(`retry.linkerd.io/http: "100-599", retry.linkerd.io/limit: "10"`),
 		"a timeout of a nanosecond": annotatedSet("timeout.linkerd.io/request: 1ns"),
 		"a breaker that trips at once": annotatedSet(`balancer.linkerd.io/failure-accrual: consecutive, ` +
