@@ -32,6 +32,10 @@ func TestCases(t *testing.T) {
 		"envoy-default.log":       {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
 		"cri-istio-text.log":      {shop, "192.0.2.1 192.0.2.2 192.0.2.3", 10 * time.Second},
 		"python-http-server.log":  {"/a", "192.0.2.1", 0},
+		"haproxy-clf.log":         {"/a /a /a", "192.0.2.1 192.0.2.2 192.0.2.3", 2 * time.Second},
+		"three-agents.log":        {"/a /a /a", "192.0.2.1 192.0.2.2 192.0.2.3", 2 * time.Second},
+		"one-year-gap.log":        {"/a /a", "192.0.2.1", 365 * 24 * time.Hour},
+		"long-path.log":           {"/a /" + strings.Repeat("a", 1000), "192.0.2.1", time.Second},
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata/cases", file))
 		if err != nil {
@@ -82,6 +86,9 @@ func TestClients(t *testing.T) {
 		`{"message":` + strconv.Quote("203.0.113.9 - - "+middle) + `}`:  "203.0.113.9",
 		`{"time":"2026-03-07T13:00:00Z","time_local":"07/Mar/2026:12:00:00 +0000","request":"GET /a HTTP/1.1",` +
 			`"remote_addr":"203.0.113.9"}`: "203.0.113.9",
+		// Without a response the client gave up.
+		`{"start_time":"2026-03-07T12:00:00Z","method":"GET","path":"/a","response_code":0,` +
+			`"downstream_remote_address":"203.0.113.9:1"}`: "203.0.113.9",
 		`{"started_at":1772884800000,"request":{"method":"GET","uri":"/a"},"client_ip":"203.0.113.9"}`: "203.0.113.9",
 	} {
 		log, err := accesslog.Read(strings.NewReader(line), "")
