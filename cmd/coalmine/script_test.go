@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "serves": serves, "stops": stops,
 			"loads": loads, "judges": judges, "samecounts": samecounts},
+		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			e.Values[servedKey{}] = &[]*served{}
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, ".tmp", "state"))
@@ -32,6 +34,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 	})
+}
+
+// condition has the conditions of scripts: namespaces is whether users may create namespaces here.
+func condition(name string) (bool, error) {
+	if name != "namespaces" {
+		return false, fmt.Errorf("there is no condition %q", name)
+	}
+	return exec.Command("unshare", "-rnm", "mount", "-t", "tmpfs", "none", "/proc").Run() == nil, nil
 }
 
 // exits CODE PROGRAM ARG... runs a program and wants this exit code.
