@@ -62,6 +62,8 @@ func replaceText(old, new string) func([]byte) []byte {
 	return func(data []byte) []byte { return bytes.Replace(data, []byte(old), []byte(new), 1) }
 }
 
+const faultyLog = "runs/faulty-seed1/events.jsonl"
+
 // Each test forges a run folder whose faulty release was missed.
 func TestForgedFoldersAreRefused(t *testing.T) {
 	copyLog := func(from, to string) func(t *testing.T, dir string) {
@@ -102,7 +104,7 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 			copyLog("healthy-seed1", "faulty-seed1")(t, dir)
 			editFile(t, filepath.Join(dir, "run.json"), replaceText(`"version": "v2"`, `"version": "v3"`))
 		}), "in another role"},
-		"an edited log": {edit("runs/faulty-seed1/events.jsonl", `"Succeeded"`, `"Failed"`),
+		"an edited log": {edit(faultyLog, `"Succeeded"`, `"Failed"`),
 			"its digest is not that in run.json"},
 		"an edited rubric": {edit("scenario/scenario.yaml", "points: 40", "points: 90"),
 			"with another scenario than scenario/scenario.yaml"},
@@ -111,6 +113,22 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 		"guardrails taken away": {func(t *testing.T, dir string) {
 			os.RemoveAll(filepath.Join(dir, "guardrails"))
 		}, "with other guardrails"},
+		// Small on disk, and gigabytes or minutes for a reader.
+		"millions of cells": {withoutEvidence(edit(faultyLog, `"kind":"traffic"`,
+			strings.Repeat("{},", 2_700_000)+`"kind":"traffic"`)), "a line with 2700"},
+		"a log that is a link": {withoutEvidence(func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, faultyLog)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("../healthy-seed1/events.jsonl", filepath.Join(dir, faultyLog)); err != nil {
+				t.Skip(err)
+			}
+		}), "is a symbolic link"},
+		"thousands of cohorts": {withoutEvidence(edit(faultyLog, `"cells":[`,
+			`"cells":[`+numbered(15_000, `{"cohort":"c%d","route":"r","n":1,"bad":1,"harm":1}`)+",")),
+			"more than 1000 combinations"},
+		"a reason of megabytes": {withoutEvidence(edit(faultyLog, `"outcome":"completed"`,
+			`"outcome":"lab-fault","reason":"`+strings.Repeat("x", 2_000_000)+`"`)), "a fact of 2000"},
 		"a digest that is none": {edit("run.json", `"scenario_sha256": "`, `"scenario_sha256": "x`),
 			"is not a SHA-256 digest"},
 	} {
@@ -122,7 +140,7 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 			c.forge(t, filepath.Join(th.Dir, "result"))
 			if code := th.run(t.Context(), "report", "result"); code != score.ExitInvalid ||
 				!strings.Contains(th.err.String(), c.says) {
-				t.Errorf("exit code %d, and it says %q; want %d and %q", code, &th.err, score.ExitInvalid, c.says)
+				t.Errorf("exit code %d, and it says %.500q; want %d and %q", code, &th.err, score.ExitInvalid, c.says)
 			}
 		})
 	}

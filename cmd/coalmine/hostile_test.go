@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,24 @@ func withMetric(query string) string {
 	return canaryWith("", bySteps+fmt.Sprintf("    metrics: [{name: m, query: %q, thresholdRange: {min: 0}}]\n", query))
 }
 
+// numbered repeats a text with the numbers from 0 to n-1 in place of %d, with commas between.
+func numbered(n int, text string) string {
+	var all []string
+	for i := range n {
+		all = append(all, strings.ReplaceAll(text, "%d", strconv.Itoa(i)))
+	}
+	return strings.Join(all, ",")
+}
+
+func withHeaders(n int) string {
+	return canaryWith("", byIterations+"    match: [{headers: {"+numbered(n, `h%d: {regex: "`+costly+`"}`)+"}}]\n")
+}
+
+func withMetrics(n int, query string) string {
+	metric := fmt.Sprintf("{name: m%%d, query: %q, thresholdRange: {min: 0}}", query)
+	return canaryWith("", bySteps+"    metrics: ["+numbered(n, metric)+"]\n")
+}
+
 func withScaler(metric, more string) string {
 	return canaryWith("", bySteps) + fmt.Sprintf(hostileScaler, metric, more)
 }
@@ -111,8 +130,10 @@ func hostileManifests() map[string]map[string]hostile {
 				"averageUtilization: 50}}}", "  behavior: {scaleUp: {tolerance: '1e-2147483648'}}\n"), quantityError},
 		},
 		"regular expressions that nobody compiles": {
-			"path":             {matching(gatewayV1, "path: {%s}", "(["), "missing closing ]"},
-			"query parameter":  {matching(gatewayV1, "queryParams: [{name: q, %s}]", "(["), "missing closing ]"},
+			"path":            {matching(gatewayV1, "path: {%s}", "(["), "missing closing ]"},
+			"query parameter": {matching(gatewayV1, "queryParams: [{name: q, %s}]", "(["), "missing closing ]"},
+			"endless parameter": {matching(gatewayV1, "queryParams: [{name: q, %s}]",
+				"(["+strings.Repeat("a", 900_000)), "may not be more than 1024 bytes"},
 			"header":           {matching(gatewayV1, "headers: [{name: q, %s}]", "(["), "missing closing ]"},
 			"route of Linkerd": {matching(linkerdV1, "path: {%s}", "(["), "missing closing ]"},
 			"profile":          {canaryWith("", bySteps) + fmt.Sprintf(hostileProfile, "(["), "missing closing ]"},
@@ -132,6 +153,9 @@ func hostileManifests() map[string]map[string]hostile {
 		"regular expressions that cost too much": {
 			"path":    {matching(gatewayV1, "path: {%s}", costly), "is too costly"},
 			"profile": {canaryWith("", bySteps) + fmt.Sprintf(hostileProfile, costly), "is too costly"},
+			"headers": {withHeaders(200), "is too costly"}, "many headers": {withHeaders(1700), "has 1700 entries"},
+			"many queries": {withMetrics(30, "sum(response_total{"+numbered(200, `l%d=~"(a*){0,999}"`)+"})"),
+				"is too costly"},
 			"matcher": {withMetric(`sum(response_total{pod=~"` + costly + `"})`), "is too costly"},
 			"label_replace": {withMetric(`label_replace(response_total, "a", "$1", "pod", "` + costly + `")`),
 				"is too costly"},
@@ -191,13 +215,19 @@ func TestHostileManifests(t *testing.T) {
 					t.Fatal(err)
 				}
 				began := time.Now()
-				code := th.run(t.Context(), "lint", "canary.yaml", "--scenario", "full-rollout")
-				both := th.out.String() + th.err.String()
-				if want := map[bool]int{true: score.ExitInvalid, false: score.ExitPassed}[c.says != ""]; code != want ||
-					!strings.Contains(both, c.says) {
-					t.Errorf("exit code %d, want %d and %q:\n%.2000s", code, want, c.says, both)
+				commands, want := [][]string{{"lint", "canary.yaml", "--scenario", "full-rollout"}}, score.ExitPassed
+				if c.says != "" {
+					want = score.ExitInvalid
+					commands = append(commands, []string{"run", "full-rollout", "-g", "canary.yaml"})
 				}
-				checkHarmless(t, both)
+				for _, args := range commands {
+					code := th.run(t.Context(), args...)
+					both := th.out.String() + th.err.String()
+					if code != want || !strings.Contains(both, c.says) {
+						t.Errorf("%s: exit code %d, want %d and %q:\n%.2000s", args[0], code, want, c.says, both)
+					}
+					checkHarmless(t, both)
+				}
 				if took := time.Since(began); took > time.Minute {
 					t.Errorf("it took %v", took)
 				}

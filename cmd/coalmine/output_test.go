@@ -101,11 +101,10 @@ func TestCommandsPrintNoControlCharacters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	log := filepath.Join(th.Dir, "result", "runs", "faulty-seed1", "events.jsonl")
-	text := strings.ReplaceAll(read(t, log), `"phase":"Progressing"`, `"phase":"Pro\u001b[2J\u202e"`)
-	if err := os.WriteFile(log, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	unseal(t, th)
+	editFile(t, filepath.Join(th.Dir, "result", faultyLog), func(data []byte) []byte {
+		return bytes.ReplaceAll(data, []byte(`"phase":"Progressing"`), []byte(`"phase":"Pro\u001b[2J\u202e"`))
+	})
 	for _, args := range [][]string{
 		{"show", "./own"}, {"lint", "own"}, {"run", "full-rollout", "-g", "own"}, {"replay", "result", "--plain"},
 		{"report", "result"}, {"lint", title}, {"run", title, "-g", title}, {"report", title},
