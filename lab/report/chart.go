@@ -150,7 +150,9 @@ type moment struct {
 
 func moments(r score.Row) []moment {
 	noticed, over := "noticed", "rolled back"
-	if r.MTTD != nil {
+	if r.Detection != nil && r.FirstBad != nil && *r.Detection < *r.FirstBad {
+		noticed += " before it"
+	} else if r.MTTD != nil {
 		noticed += fmt.Sprintf(" (+%s)", format.Duration(time.Duration(*r.MTTD)))
 	}
 	if r.Weight != nil {

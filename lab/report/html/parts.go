@@ -41,7 +41,7 @@ func momentText(m series.Marker, r model.Run) string {
 	case series.MarkerHarm:
 		return "first user hurt"
 	case series.MarkerDetected:
-		return "noticed, " + format.Duration(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
+		return "noticed, " + narrative.Noticed(t)
 	case series.MarkerFailedCheck:
 		return "failed " + m.Label
 	case series.MarkerRefused:

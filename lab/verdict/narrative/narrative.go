@@ -182,9 +182,16 @@ func (s *narrator) addHarm() {
 		s.add(t.LastBad, Harm, Info, "last user hurt by the fault")
 	}
 	if t.Detected.Happened() {
-		s.add(t.Detected, Detection, Good, "noticed: the first signal, %s after the first user was hurt",
-			format.Duration(t.Detected.Since(t.FirstBad)))
+		s.add(t.Detected, Detection, Good, "noticed: the first signal, %s", Noticed(t))
 	}
+}
+
+// Noticed says when a guardrail noticed the fault, as seen from the first user who was hurt by it.
+func Noticed(t *timeline.Timeline) string {
+	if t.Detected.At < t.FirstBad.At {
+		return format.Duration(t.FirstBad.Since(t.Detected)) + " before the first user was hurt"
+	}
+	return format.Duration(t.Detected.Since(t.FirstBad)) + " after the first user was hurt"
 }
 
 func withReason(reason string) string {

@@ -196,3 +196,19 @@ func BenchmarkOf100000(b *testing.B) {
 		narrative.Of(t)
 	}
 }
+
+// A check may notice a fault that mesh retries still hide from users.
+func TestNoticed(t *testing.T) {
+	at := func(seq, s int) timeline.Moment {
+		return timeline.Moment{Seq: seq, At: time.Duration(s) * time.Second}
+	}
+	for want, x := range map[string]timeline.Timeline{
+		"20 s before the first user was hurt": {Detected: at(5, 181), FirstBad: at(7, 201)},
+		"20 s after the first user was hurt":  {Detected: at(7, 201), FirstBad: at(5, 181)},
+		"0 s after the first user was hurt":   {Detected: at(5, 181), FirstBad: at(4, 181)},
+	} {
+		if got := narrative.Noticed(&x); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
