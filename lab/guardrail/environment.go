@@ -23,7 +23,9 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 	}
 	env.Rates, env.ErrorRates = traffic(s)
 	env.Latencies = latencies(s)
-	env.Cohorts = cohorts(s)
+	if !asksWhoTakesPart(s) {
+		env.Cohorts = cohorts(s)
+	}
 	for _, c := range s.Clients {
 		env.Clients = append(env.Clients, c.Name)
 	}
@@ -33,6 +35,12 @@ func EnvironmentOf(s *scenario.Scenario) Environment {
 		env.TargetPorts[svc.Name] = svc.TargetPort
 	}
 	return env
+}
+
+// asksWhoTakesPart reports whether the rubric of a scenario asks for the users in an experiment, so that
+// only the guardrails may say who they are.
+func asksWhoTakesPart(s *scenario.Scenario) bool {
+	return slices.ContainsFunc(s.Rubric.Items, func(i scenario.RubricItem) bool { return len(i.Cohorts) > 0 })
 }
 
 // cohorts returns the users of a scenario as routes tell them apart.

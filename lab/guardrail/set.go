@@ -166,7 +166,8 @@ type Environment struct {
 	Rates, ErrorRates map[string]float64
 	// Latencies maps a target to how long a sample of its requests takes if nothing is wrong, sorted.
 	Latencies map[string][]time.Duration
-	// Cohorts are the users whose requests reach the targets.
+	// Cohorts are the users whom a foreign experiment may have; none where the guardrails have to say
+	// whom theirs has.
 	Cohorts []mapping.Cohort
 	// Now is the date of the check; the zero time if it is not known.
 	Now time.Time

@@ -39,8 +39,8 @@ type Lab struct {
 	Ports, TargetPorts map[string]int
 	// Latencies are how long a sample of a service's requests takes if nothing is wrong, sorted.
 	Latencies map[string][]time.Duration
-	// Cohorts are the users, and Horizon is how long the scenario lasts after the release; 0 if that is
-	// not known.
+	// Cohorts are the users whom a foreign experiment may have, none if it has only its own. Horizon is
+	// how long the scenario lasts after the release; 0 if that is not known.
 	Cohorts []Cohort
 	Horizon time.Duration
 	// Prometheus is the address of the lab's Prometheus.

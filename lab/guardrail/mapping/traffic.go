@@ -36,6 +36,9 @@ func (m *mapper) matchUsers(a *app) {
 		return
 	}
 	names := m.dropPodMatches(a, match)
+	if len(m.lab.Cohorts) == 0 {
+		return
+	}
 	for _, entry := range match.Items() {
 		for _, c := range append([]Cohort{{}}, m.lab.Cohorts...) {
 			if matches(entry, c) {

@@ -190,6 +190,8 @@ func cheats() map[string][]cheat {
 			{set: "sleepy", outcome: missed, says: "never rolled back", lint: "slow-rollback", long: true},
 			// An experiment that nobody is in cuts nobody off.
 			{set: "matches-nobody", outcome: missed, says: "was promoted", long: true},
+			// The solution with such a match, for another namespace: nobody may be put in its place.
+			{set: "nobody-elsewhere", outcome: missed, says: "starving the canary"},
 		},
 		"expired-issuer": {
 			{set: "constant", outcome: missed, says: "was promoted", lint: "no-series"},
