@@ -184,6 +184,7 @@ func rules() []rule {
 
 		{pkg: "lab/run/compare", imports: []string{"lab/event", "lab/format", "lab/input", "lab/run/result",
 			"lab/verdict/score", "lab/verdict/timeline"}},
+		{pkg: "lab/teaching/quiz/quiztest", imports: []string{"lab/format", "lab/scenario"}},
 		{pkg: "lab/teaching/quiz", imports: []string{"lab/event", "lab/format", "lab/input", "lab/scenario/quizexpr",
 			"lab/scenario",
 			"lab/verdict/pager", "lab/verdict/score", "lab/verdict/timeline"}},

@@ -23,20 +23,34 @@ func (l *Lesson) questions() []*Question {
 	return all
 }
 
-// shuffled is the lesson with the options of its questions in an order that the seed decides.
-func (l *Lesson) shuffled(seed uint64) *Lesson {
+// shuffled is a lesson with the options of its questions in an order that the seed decides. All
+// lessons are shuffled as one quiz, so that over the course each letter is right about equally often.
+func (c *Course) shuffled(name string, seed uint64) *Lesson {
+	var all scenario.Quiz
+	var shuffled *Lesson
+	first := 0
+	for _, l := range c.Lessons {
+		if l.Name == name {
+			shuffled, first = l.clone(), len(all.Questions)
+		}
+		for _, q := range l.questions() {
+			all.Questions = append(all.Questions, q.Question)
+		}
+	}
+	ordered := quiz.Shuffle(&all, seed).Questions
+	for i, q := range shuffled.questions() {
+		q.Question = ordered[first+i]
+	}
+	return shuffled
+}
+
+// clone returns a lesson whose questions can be changed.
+func (l *Lesson) clone() *Lesson {
 	c := *l
 	c.Steps = slices.Clone(l.Steps)
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		s.Predict, s.Ask = slices.Clone(s.Predict), slices.Clone(s.Ask)
-	}
-	var all scenario.Quiz
-	for _, q := range c.questions() {
-		all.Questions = append(all.Questions, q.Question)
-	}
-	for i, q := range quiz.Shuffle(&all, seed).Questions {
-		c.questions()[i].Question = q
 	}
 	return &c
 }

@@ -69,8 +69,7 @@ type Options struct {
 
 // Open returns the session of a lesson.
 func Open(c *Course, name string, o Options) (*Session, error) {
-	l := c.Lesson(name)
-	if l == nil {
+	if c.Lesson(name) == nil {
 		return nil, input.New("write one of "+strings.Join(c.Names(), ", "), "there is no lesson %q", name)
 	}
 	if o.Again {
@@ -79,7 +78,7 @@ func Open(c *Course, name string, o Options) (*Session, error) {
 			return nil, err
 		}
 	}
-	s, err := c.session(l.shuffled(o.Seed), o.Root)
+	s, err := c.session(c.shuffled(name, o.Seed), o.Root)
 	if err != nil {
 		return nil, err
 	}
