@@ -78,20 +78,26 @@ func FromLibrary(s *scenario.Scenario) *scenario.Folder {
 }
 
 // Own returns the variant of a scenario that guardrails are a copy of, whatever the names of the
-// files and their comments, or "" if there is none. A copy of the starter is a learner's.
+// files and their comments, or "" if there is none. A copy of the starter is a learner's, also where
+// another variant says the same.
 func Own(f *scenario.Folder, guardrails map[string][]byte) string {
 	names, err := f.Variants()
-	if err != nil {
+	if err != nil || isCopy(f, scenario.Starter, guardrails) {
 		return ""
 	}
-	sum := digest.Documents(guardrails)
 	for _, name := range names {
-		files, err := f.Files(name)
-		if err == nil && name != scenario.Starter && sum != "" && digest.Documents(files) == sum {
+		if isCopy(f, name, guardrails) {
 			return name
 		}
 	}
 	return ""
+}
+
+// isCopy reports whether guardrails are a copy of a variant of a scenario.
+func isCopy(f *scenario.Folder, variant string, guardrails map[string][]byte) bool {
+	files, err := f.Files(variant)
+	sum := digest.Documents(guardrails)
+	return err == nil && sum != "" && digest.Documents(files) == sum
 }
 
 // own returns the variant of the scenario that was played, also under another name.
@@ -116,6 +122,8 @@ func (r *Recording) remarks(c *score.Card) []string {
 		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s: it does not count as solved.", c.Own))
 	} else if c.Own != "" {
 		all = append(all, fmt.Sprintf("The guardrails are the scenario's own, %s.", c.Own))
+	} else if f := FromLibrary(r.Scenario); f != nil && isCopy(f, scenario.Starter, r.Guardrails) {
+		all = append(all, "The guardrails are the scenario's starter, unchanged.")
 	}
 	all = append(all, c.Basis.Remarks()...)
 	all = append(all, checkRemarks(c)...)
