@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,6 +46,7 @@ func newLearnCommand(env *Env) *cobra.Command {
 		Example: `coalmine learn
 coalmine learn hook
 coalmine learn hook --answers answers.yaml
+echo 'now.harm: 9000' | coalmine learn hook --answers -
 coalmine learn canary --again`,
 		Args: between(0, "LESSON"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,7 +64,7 @@ coalmine learn canary --again`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.answers, "answers", "", "read answers from the YAML `FILE`")
+	flags.StringVar(&f.answers, "answers", "", "read answers from the YAML `FILE`, - for standard input")
 	flags.StringArrayVar(&f.given, "answer", nil, "answer one question: `STEP.QUESTION=TEXT`")
 	flags.BoolVar(&f.again, "again", false, "start the lesson over; earlier runs stay")
 	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "confirm your own manifests by `N` seeds that nobody "+
@@ -75,26 +75,17 @@ coalmine learn canary --again`,
 	return cmd
 }
 
-// maxLearnAnswers is the size of the largest file of answers.
-const maxLearnAnswers = 64 << 10
-
 // learnAnswers reads the answers of the file and the flags.
 func (env *Env) learnAnswers(f learnFlags) (map[string]string, error) {
 	said := map[string]string{}
 	if f.answers != "" {
-		info, err := os.Stat(env.path(f.answers))
-		if err == nil && (info.Size() > maxLearnAnswers || !info.Mode().IsRegular()) {
-			err = fmt.Errorf("%s is not a file of at most %d KiB", f.answers, maxLearnAnswers>>10)
-		}
-		var data []byte
-		if err == nil {
-			data, err = os.ReadFile(env.path(f.answers))
-		}
-		if err == nil {
-			err = yaml.Unmarshal(data, &said)
-		}
+		const hint = "write a line for each question, such as now.harm: 9000"
+		data, err := env.readAnswersFile(f.answers, hint)
 		if err != nil {
-			return nil, input.New("write a line for each question, such as now.harm: 9000", "read the answers: %w", err)
+			return nil, err
+		}
+		if err := yaml.Unmarshal(data, &said); err != nil {
+			return nil, input.New(hint, "read the answers: %w", err)
 		}
 	}
 	for _, pair := range f.given {

@@ -33,6 +33,9 @@ const defaultQuizSeed = 1
 // maxAnswers is the size of the largest file of answers.
 const maxAnswers = 64 << 10
 
+// standardInput names standard input in place of a file.
+const standardInput = "-"
+
 func newQuizCommand(env *Env) *cobra.Command {
 	var f quizFlags
 	cmd := &cobra.Command{
@@ -50,6 +53,7 @@ func newQuizCommand(env *Env) *cobra.Command {
 			"answer; 2 a file cannot be read.",
 		Example: `coalmine quiz full-rollout --seed 7
 coalmine quiz full-rollout --run runs/full-rollout-1 --answers answers.txt --least 4
+grep -v '^#' answers.txt | coalmine quiz full-rollout --answers -
 coalmine quiz full-rollout --format gift > full-rollout.gift
 coalmine quiz course.md --format qti -o course.zip`,
 		Args: exactly("SCENARIO or FILE"),
@@ -61,7 +65,7 @@ coalmine quiz course.md --format qti -o course.zip`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.answers, "answers", "", "grade the answers in `FILE`")
+	flags.StringVar(&f.answers, "answers", "", "grade the answers in `FILE`, - for standard input")
 	flags.StringVar(&f.run, "run", "", "answer questions about your own run from `RUNDIR`")
 	flags.StringVar(&f.at, "at", "", "only the questions of a `CHECKPOINT`: predict, failed-check, verdict")
 	flags.IntVar(&f.least, "least", 0, "ask for `N` right answers (default all)")
@@ -226,8 +230,24 @@ func (env *Env) readSmall(name string, limit int64, hint string) ([]byte, error)
 	return data, nil
 }
 
+// readAnswersFile reads a file of answers, or standard input if it is named -.
+func (env *Env) readAnswersFile(name, hint string) ([]byte, error) {
+	hint += "; --answers - reads standard input"
+	if name != standardInput {
+		return env.readSmall(name, maxAnswers, hint)
+	}
+	data, err := io.ReadAll(io.LimitReader(env.In, maxAnswers+1))
+	if err == nil && len(data) > maxAnswers {
+		err = fmt.Errorf("standard input has more than %d KiB", maxAnswers>>10)
+	}
+	if err != nil {
+		return nil, input.New(hint, "read the answers: %w", err)
+	}
+	return data, nil
+}
+
 func (env *Env) readAnswers(name string, all []quiz.Asked) ([]string, error) {
-	data, err := env.readSmall(name, maxAnswers, "write a line for each question, such as 2: B")
+	data, err := env.readAnswersFile(name, "write a line for each question, such as 2: B")
 	if err != nil {
 		return nil, err
 	}

@@ -95,8 +95,8 @@ coalmine run full-rollout --guardrails solution --cluster kind`,
 	flags.DurationVar(&f.approve, "approve", 0, "the gate /approve passes this `TIME` after the release, such as 90s "+
 		"or 5m (default never)")
 	jsonFlag(cmd, &f.asJSON)
-	flags.StringVar(&f.answers, "answers", "", "grade the answers in `FILE` to the scenario's quiz, before the card; "+
-		"see coalmine quiz")
+	flags.StringVar(&f.answers, "answers", "", "grade the answers in `FILE`, - for standard input, to the "+
+		"scenario's quiz, before the card; see coalmine quiz")
 	flags.BoolVar(&f.noTUI, "no-tui", false, "do not show the runs on the terminal")
 	f.names.add(flags)
 	f.readerFlags.add(flags)
