@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"coalmine/lab/scenario"
 	"coalmine/lab/verdict/score"
@@ -138,8 +139,9 @@ func TestForgedFoldersAreRefused(t *testing.T) {
 				t.Fatalf("exit code %d", first)
 			}
 			c.forge(t, filepath.Join(th.Dir, "result"))
-			if code := th.run(t.Context(), "report", "result"); code != score.ExitInvalid ||
-				!strings.Contains(th.err.String(), c.says) {
+			var code int
+			within(t, time.Minute, func() { code = th.run(t.Context(), "report", "result") })
+			if code != score.ExitInvalid || !strings.Contains(th.err.String(), c.says) {
 				t.Errorf("exit code %d, and it says %.500q; want %d and %q", code, &th.err, score.ExitInvalid, c.says)
 			}
 		})
