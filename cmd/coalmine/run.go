@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"coalmine/lab/cluster/kind"
+	"coalmine/lab/event"
 	"coalmine/lab/report"
 	"coalmine/lab/report/model"
 	"coalmine/lab/run"
@@ -184,7 +186,7 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	defer w.Close()
 	go env.BinaryDigest() // while the runs are played
 	if err := env.playTrial(ctx, src, t, w, f); err != nil {
-		return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
+		return withReport(err, dir)
 	}
 	r, err := env.readResult(dir)
 	if err != nil {
@@ -203,6 +205,25 @@ func (env *Env) run(ctx context.Context, name string, f runFlags) error {
 	fmt.Fprintf(env.Err, "Recorded in %s\n", dir)
 	env.announceNext(src, &r.Card)
 	return exitWith(r.Card.Exit)
+}
+
+// withReport adds to an error how what was recorded until then can be scored, if anything was.
+func withReport(err error, dir string) error {
+	r, unread := result.Read(dir)
+	played := func(l result.Log) bool { return slices.ContainsFunc(l.Events, inRun) }
+	if unread != nil || !slices.ContainsFunc(r.Logs, played) {
+		return err
+	}
+	return fmt.Errorf("%w; coalmine report %s scores what was recorded", err, quoted(dir))
+}
+
+// inRun reports whether an event is one of a run, and not its start or end.
+func inRun(e event.Event) bool {
+	switch e.Fact.(type) {
+	case event.RunStarted, event.RunEnded:
+		return false
+	}
+	return true
 }
 
 func (env *Env) plan(ctx context.Context, src *trial.Source, f runFlags) (*trial.Trial, error) {

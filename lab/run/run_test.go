@@ -326,6 +326,25 @@ func TestPlayAllStopsAfterAFault(t *testing.T) {
 	}
 }
 
+// together is a player whose runs all fail, after as many have begun as there are workers.
+type together struct{ begun *sync.WaitGroup }
+
+func (p together) Play(_ context.Context, spec cluster.RunSpec, _ func(event.Event)) error {
+	p.begun.Done()
+	p.begun.Wait()
+	return fmt.Errorf("seed %d: dial 127.0.0.1:%d: network is unreachable", spec.Seed, 40000+spec.Seed)
+}
+
+// What ails the machine ails every run: it is said once.
+func TestPlayAllSaysTheSameOnce(t *testing.T) {
+	p := together{&sync.WaitGroup{}}
+	p.begun.Add(3)
+	err := PlayAll(t.Context(), p, specs(3), 3, (&logs{}).open)
+	if err == nil || strings.Count(err.Error(), "network is unreachable") != 1 {
+		t.Errorf("the trial returned %v", err)
+	}
+}
+
 func TestPlayAllInterrupted(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	s := &logs{}

@@ -3,7 +3,10 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"coalmine/lab/cluster"
 	"coalmine/lab/event"
@@ -32,7 +35,8 @@ func (p InProcess) Play(ctx context.Context, spec cluster.RunSpec, sink func(eve
 // with its index to open its log; it is called from several goroutines.
 //
 // After an error no further run starts, those in progress are played to the end, and all errors are
-// returned. When ctx ends, those in progress are closed as interrupted and the cause is returned.
+// returned, but those that differ in numbers alone only once. When ctx ends, those in progress are
+// closed as interrupted and the cause is returned.
 func PlayAll(
 	ctx context.Context, player Player, specs []cluster.RunSpec, workers int, open func(int) (Log, error),
 ) error {
@@ -88,12 +92,25 @@ func (p *pool) play(ctx context.Context, i int) error {
 	return errors.Join(err, log.Close())
 }
 
-// addError collects an error, unless it only repeats the cause of an interruption.
+// addError collects an error, unless it only repeats the cause of an interruption, or what another
+// run said with another seed, version or port.
 func (p *pool) addError(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.errs = append(p.errs, err)
+	if !slices.ContainsFunc(p.errs, func(e error) bool { return wordsOf(e) == wordsOf(err) }) {
+		p.errs = append(p.errs, err)
+	}
+}
+
+// wordsOf is the text of an error without its numbers.
+func wordsOf(err error) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, err.Error())
 }
