@@ -24,24 +24,21 @@ func (l homeLessons) Next() (name string, complete, all int, err error) {
 	for _, p := range states {
 		if p.State.Complete {
 			complete++
-		} else if name == "" {
-			name = p.Lesson.Name
 		}
 	}
-	if name == "" {
+	if name = lesson.Next(states); name == "" {
 		name = states[len(states)-1].Lesson.Name
 	}
 	return name, complete, len(states), nil
 }
 
-// Learn implements [backend.Lessons]: this program with the verb learn. The text stays until the
-// learner has read it.
+// Learn implements [backend.Lessons]: this program with the verb learn.
 func (l homeLessons) Learn(name string) (*exec.Cmd, error) {
 	program, err := programPath()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(program, "learn", name, "--stay")
+	cmd := exec.Command(program, "learn", name)
 	cmd.Dir = l.env.path(".")
 	cmd.Env = os.Environ()
 	return cmd, nil

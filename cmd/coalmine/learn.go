@@ -23,8 +23,6 @@ type learnFlags struct {
 	again      bool
 	seed       uint64
 	checkSeeds int
-	// stay keeps the last text on the terminal until a key is pressed.
-	stay bool
 	// said are the answers of both by STEP.QUESTION.
 	said map[string]string
 }
@@ -54,7 +52,7 @@ coalmine learn canary --again`,
 				return usage(cmd, fmt.Errorf("--check-seeds is %d: write 0 to %d", f.checkSeeds, maxTrials))
 			}
 			if len(args) == 0 {
-				return env.listLessons()
+				return env.listLessons(cmd.Context(), f)
 			}
 			var err error
 			if f.said, err = env.learnAnswers(f); err != nil {
@@ -70,8 +68,6 @@ coalmine learn canary --again`,
 	flags.IntVar(&f.checkSeeds, "check-seeds", env.CheckSeeds, "confirm your own manifests by `N` seeds that nobody "+
 		"chose; with fewer than 20 it is no graded pass")
 	flags.Uint64Var(&f.seed, "seed", 1, "order the options of questions by seed `N`")
-	flags.BoolVar(&f.stay, "stay", false, "wait for enter at the end")
-	_ = flags.MarkHidden("stay")
 	return cmd
 }
 
@@ -99,7 +95,8 @@ func (env *Env) learnAnswers(f learnFlags) (map[string]string, error) {
 	return said, nil
 }
 
-func (env *Env) listLessons() error {
+// listLessons lists the lessons. On a terminal it leads on to the next one.
+func (env *Env) listLessons(ctx context.Context, f learnFlags) error {
 	c, err := lesson.Load(lessons.Course())
 	if err != nil {
 		return err
@@ -109,7 +106,19 @@ func (env *Env) listLessons() error {
 		return err
 	}
 	env.markdownOut().laidOut().markdown(text)
-	return nil
+	states, err := c.Progress(env.path(dirLearn))
+	if err != nil {
+		return err
+	}
+	next, ui := lesson.Next(states), newLessonUI(env, nil)
+	if next == "" || !ui.waits {
+		return nil
+	}
+	fmt.Fprintln(env.Out)
+	if ui.pauseHere("the lesson "+next) != nil {
+		return nil
+	}
+	return env.learn(ctx, next, f)
 }
 
 func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
@@ -126,16 +135,11 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 	s.Player = &lessonPlayer{env: env, course: c, checkSeeds: f.checkSeeds}
 	err = s.Run(ctx)
 	env.recordLesson(s)
-	next := ""
-	if err == nil && s.State.Complete {
-		next = c.After(name)
-	}
-	switch {
-	case next != "" && ui.next(next):
-		f.again = false
-		return env.learn(ctx, next, f)
-	case next == "" && f.stay:
-		_ = ui.Pause("enter: back to the scenarios")
+	if err == nil {
+		if next, again := ui.over(s, c.After(name)); next != "" {
+			f.again = again
+			return env.learn(ctx, next, f)
+		}
 	}
 	left := errors.Is(err, lesson.ErrStop)
 	switch {

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"coalmine/lab/guardrail"
@@ -19,88 +16,6 @@ import (
 	"coalmine/lab/scenario"
 	"coalmine/lab/teaching/lesson"
 )
-
-// lessonUI implements [lesson.UI] on the terminal, or on a pipe.
-type lessonUI struct {
-	env *Env
-	out markdownWriter
-	in  *bufio.Scanner
-	// said has answers by STEP.QUESTION, which are not asked.
-	said map[string]string
-	// waits is set if somebody sits there and reads.
-	waits bool
-}
-
-func newLessonUI(env *Env, said map[string]string) *lessonUI {
-	return &lessonUI{env: env, out: env.markdownOut().laidOut(), in: bufio.NewScanner(env.In), said: said,
-		waits: env.onTerminal() && len(said) == 0}
-}
-
-// Show implements [lesson.UI].
-func (u *lessonUI) Show(text string) {
-	u.out.markdown(strings.TrimSpace(text))
-	fmt.Fprintln(u.out)
-}
-
-// Ask implements [lesson.UI]. An answer of the options counts once, so that one that cannot be read
-// does not come again.
-func (u *lessonUI) Ask(name, prompt string) (string, error) {
-	if text, ok := u.said[name]; ok {
-		delete(u.said, name)
-		fmt.Fprintf(u.out, "%s = %s\n\n", name, text)
-		return text, nil
-	}
-	fmt.Fprintf(u.out, "%s (%s) > ", name, prompt)
-	line, ok := u.line()
-	if !u.waits {
-		fmt.Fprintln(u.out, line)
-	}
-	fmt.Fprintln(u.out)
-	if !ok || line == "q" && u.waits {
-		return "", lesson.ErrStop
-	}
-	return line, nil
-}
-
-func (u *lessonUI) line() (string, bool) {
-	if !u.in.Scan() {
-		return "", false
-	}
-	return strings.TrimSpace(u.in.Text()), true
-}
-
-// Pause implements [lesson.UI]. A pipe does not wait.
-func (u *lessonUI) Pause(prompt string) error {
-	if !u.waits {
-		return nil
-	}
-	fmt.Fprintf(u.out, "── %s · q: leave ── ", prompt)
-	line, ok := u.line()
-	fmt.Fprintln(u.out)
-	if !ok || line == "q" {
-		return lesson.ErrStop
-	}
-	return nil
-}
-
-// next asks whether to go on with the next lesson. A pipe does not.
-func (u *lessonUI) next(name string) bool {
-	if !u.waits {
-		return false
-	}
-	fmt.Fprintf(u.out, "── enter: leave · n: the next lesson, %s ── ", name)
-	line, ok := u.line()
-	fmt.Fprintln(u.out)
-	return ok && line == "n"
-}
-
-// Work implements [lesson.UI].
-func (u *lessonUI) Work(dir string) error {
-	if !u.waits {
-		return lesson.ErrStop
-	}
-	return u.Pause("change the files in " + dir + ", then enter: play")
-}
 
 // lessonPlayer implements [lesson.Player].
 type lessonPlayer struct {

@@ -1,12 +1,18 @@
 package home
 
 import (
+	"errors"
+	"os/exec"
+
 	tea "charm.land/bubbletea/v2"
+
+	"coalmine/lab/verdict/score"
 )
 
 // learnedMsg follows a lesson that took over the terminal, or could not.
 type learnedMsg struct {
 	home *Home
+	name string
 	err  error
 }
 
@@ -40,7 +46,7 @@ func (h *Home) lead(m lessonMsg) tea.Cmd {
 		h.note = err.Error()
 		return nil
 	}
-	return tea.ExecProcess(cmd, func(err error) tea.Msg { return learnedMsg{h, err} })
+	return tea.ExecProcess(cmd, func(err error) tea.Msg { return learnedMsg{h, m.name, err} })
 }
 
 // learned shows the list again, with the progress as it is now. A lesson that is not over yet ends
@@ -48,6 +54,10 @@ func (h *Home) lead(m lessonMsg) tea.Cmd {
 func (h *Home) learned(m learnedMsg) tea.Cmd {
 	if m.home != h {
 		return nil
+	}
+	var exit *exec.ExitError
+	if m.err != nil && !(errors.As(m.err, &exit) && exit.ExitCode() == score.ExitMissed) {
+		return h.read("the lesson ended with an error: coalmine learn " + m.name + " shows it")
 	}
 	return h.Init()
 }

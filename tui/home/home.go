@@ -3,6 +3,7 @@
 package home
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -68,7 +69,10 @@ type course struct {
 func (*Home) Name() string { return "scenarios" }
 
 // Init implements [screen.Screen].
-func (h *Home) Init() tea.Cmd {
+func (h *Home) Init() tea.Cmd { return h.read("") }
+
+// read reads what the list shows. The note is shown if reading has none of its own.
+func (h *Home) read(note string) tea.Cmd {
 	return func() tea.Msg {
 		m := libraryMsg{home: h}
 		if m.all, m.err = h.backend.Library.Scenarios(); len(m.all) > 0 {
@@ -80,6 +84,7 @@ func (h *Home) Init() tea.Cmd {
 				m.note = err.Error()
 			}
 		}
+		m.note = cmp.Or(m.note, note)
 		return m
 	}
 }

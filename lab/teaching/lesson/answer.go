@@ -3,6 +3,8 @@ package lesson
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"coalmine/lab/format"
 	"coalmine/lab/scenario"
@@ -65,15 +67,26 @@ type Answered struct {
 	// Predicted is set for predictions, which were made before the run.
 	Predicted bool
 	Right     bool
+	// unit is that of the question.
+	unit string
+}
+
+// text sets the answer beside what the run says, and explains it, as Markdown. What could not be
+// compared is not explained: the explanation is about another outcome.
+func (a *Answered) text() string {
+	if a.Open != "" {
+		return a.line()
+	}
+	return strings.TrimSpace(a.line() + " " + a.Why)
 }
 
 // line sets the answer beside what the run says, as Markdown.
 func (a *Answered) line() string {
-	what := "Your answer"
+	what := "You said"
 	if a.Predicted {
 		what = "You predicted"
 	}
-	what += " **" + format.Clean(a.Given) + "**"
+	what += " **" + format.Clean(withUnit(a.Given, a.unit)) + "**"
 	switch {
 	case a.Open != "":
 		return fmt.Sprintf("– %s; it cannot be compared: %s.", what, a.Open)
@@ -83,6 +96,14 @@ func (a *Answered) line() string {
 		return fmt.Sprintf("✓ %s; right is **%s**.", what, a.Came)
 	}
 	return fmt.Sprintf("✗ %s; right is **%s**.", what, a.Came)
+}
+
+// withUnit adds the unit to a number that was given without one.
+func withUnit(given, unit string) string {
+	if unit == "" || given == "" || !unicode.IsDigit(rune(given[len(given)-1])) || strings.Contains(given, ":") {
+		return given
+	}
+	return given + " " + unit
 }
 
 // count counts the right answers of those that could be graded.

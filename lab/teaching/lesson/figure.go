@@ -114,7 +114,7 @@ func figures() map[string]figure {
 		"harm":      harm,
 		"hurt":      func(r *recorded) Value { return number(usersHurt(r.time)) },
 		"worst":     worstCohort,
-		"weight":    func(r *recorded) Value { return percent(float64(r.time.WeightAtAbort) / 100) },
+		"weight":    weightAtAbort,
 		"exposure":  exposure,
 		"first-bad": since(func(t *timeline.Timeline) timeline.Moment { return t.FirstBad }),
 		"abort":     since(func(t *timeline.Timeline) timeline.Moment { return t.Abort }),
@@ -224,6 +224,14 @@ func worstCohort(r *recorded) Value {
 		}
 	}
 	return text(worst)
+}
+
+// weightAtAbort is the canary's share of the traffic when it was rolled back.
+func weightAtAbort(r *recorded) Value {
+	if !r.time.Abort.Happened() {
+		return text(never)
+	}
+	return percent(float64(r.time.WeightAtAbort) / 100)
 }
 
 // exposure is the greatest share of the traffic that the canary had before the decision.

@@ -29,6 +29,16 @@ func (c *Course) Progress(root string) ([]Progress, error) {
 	return all, nil
 }
 
+// Next names the first lesson that is not complete, or returns "".
+func Next(all []Progress) string {
+	for _, p := range all {
+		if !p.State.Complete {
+			return p.Lesson.Name
+		}
+	}
+	return ""
+}
+
 // Started reports whether the learner has begun the lesson.
 func (p Progress) Started() bool { return p.State.Step > 0 || len(p.State.Given) > 0 }
 
@@ -84,16 +94,16 @@ func (c *Course) List(root string) (string, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n\n| | Lesson | Min | |\n|---|---|---|---|\n", c.Title, strings.TrimSpace(c.Text))
-	next := ""
+	verb := "Start"
 	for _, p := range all {
-		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", p.symbol(), p.Lesson.Name, p.Lesson.Minutes, p.Lesson.Title)
-		if next == "" && !p.State.Complete {
-			next = p.Lesson.Name
+		if p.Started() {
+			verb = "Go on"
 		}
+		fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", p.symbol(), p.Lesson.Name, p.Lesson.Minutes, p.Lesson.Title)
 	}
 	b.WriteString(c.outcomes(root))
-	if next != "" {
-		fmt.Fprintf(&b, "\nGo on with: `coalmine learn %s`\n", next)
+	if next := Next(all); next != "" {
+		fmt.Fprintf(&b, "\n%s with: `coalmine learn %s`\n", verb, next)
 	}
 	return b.String(), nil
 }
@@ -106,11 +116,11 @@ func (c *Course) outcomes(root string) string {
 		r := c.Result(root, o)
 		switch {
 		case r.Reached:
-			fmt.Fprintf(&b, "- ✓ %s (lesson %s)\n", o.Title, o.Lesson)
+			fmt.Fprintf(&b, "✓ %s (lesson %s)\n\n", o.Title, o.Lesson)
 		case r.Begun:
-			fmt.Fprintf(&b, "- ◐ %s (lesson %s): %s\n", o.Title, o.Lesson, r)
+			fmt.Fprintf(&b, "◐ %s (lesson %s): %s\n\n", o.Title, o.Lesson, r)
 		default:
-			fmt.Fprintf(&b, "- ○ %s (lesson %s)\n", o.Title, o.Lesson)
+			fmt.Fprintf(&b, "○ %s (lesson %s)\n\n", o.Title, o.Lesson)
 		}
 	}
 	return b.String()

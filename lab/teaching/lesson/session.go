@@ -19,13 +19,14 @@ import (
 type UI interface {
 	// Show shows Markdown.
 	Show(markdown string)
-	// Ask returns the answer to the question STEP.QUESTION, or [ErrStop] if the learner leaves.
+	// Ask returns the answer to the question STEP.QUESTION, [ErrStop] if the learner leaves, or
+	// [ErrBack].
 	Ask(name, prompt string) (string, error)
-	// Pause waits until the learner wants to go on; [ErrStop] if the learner leaves.
+	// Pause waits until the learner wants to go on; [ErrStop] if the learner leaves, or [ErrBack].
 	Pause(prompt string) error
-	// Work waits until the learner has changed the files of a folder; [ErrStop] if nobody is there to
-	// change them.
-	Work(dir string) error
+	// Work waits until the learner has changed the files of a task; [ErrStop] if nobody is there to
+	// change them, or [ErrBack].
+	Work(t Task) error
 }
 
 // Player plays what a lesson is about.
@@ -41,6 +42,8 @@ type Player interface {
 var (
 	// ErrStop is returned when the learner leaves a lesson before its end.
 	ErrStop = errors.New("the lesson was left")
+	// ErrBack is returned by a [UI] if the learner wants to read again what came before.
+	ErrBack = errors.New("what came before is asked for")
 	// ErrTask is returned when the next step is work on the learner's own manifests.
 	ErrTask = errors.New("there is work to do")
 )
@@ -211,7 +214,7 @@ func (s *Session) Run(ctx context.Context) error {
 			return err
 		}
 		if s.State.Step < len(s.Lesson.Steps) {
-			if err := s.UI.Pause("enter: the next step"); err != nil {
+			if err := s.lookBack(s.State.Step-1, func() error { return s.UI.Pause("the next step") }); err != nil {
 				return err
 			}
 		}

@@ -6,23 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"coalmine/lab/format"
 	"coalmine/lab/input"
-	"coalmine/lab/scenario"
 	"coalmine/lab/scenario/quizexpr"
 	"coalmine/lab/teaching/quiz"
 )
 
 // step leads through one step.
 func (s *Session) step(ctx context.Context, step *Step) error {
-	body, err := fill(step.Text, s.value)
-	if err != nil {
+	if err := s.introduce(s.State.Step); err != nil {
 		return err
 	}
-	s.UI.Show(fmt.Sprintf("## %s %d of %d: %s\n\n%s", s.Lesson.Name, s.State.Step+1, len(s.Lesson.Steps), step.Title,
-		body))
 	if err := s.predict(step); err != nil {
 		return err
 	}
@@ -32,14 +29,39 @@ func (s *Session) step(ctx context.Context, step *Step) error {
 		if !errors.As(err, &unmet) {
 			return err
 		}
-		s.UI.Show(unmet.text)
 		if step.Task == nil {
+			s.UI.Show(unmet.text)
 			return ErrTask
 		}
-		if err := s.UI.Work(step.Task.Dir); err != nil {
-			return errors.Join(ErrTask, err)
+		run, err := s.folder(step.Play[0].Name)
+		if err != nil {
+			return err
+		}
+		s.UI.Show(fmt.Sprintf("%s\n\n`coalmine report %s` shows what was measured and when.", unmet.text, run))
+		if err := s.work(step); err != nil {
+			return err
 		}
 	}
+}
+
+// introduce shows the title and the text of a step.
+func (s *Session) introduce(i int) error {
+	step := &s.Lesson.Steps[i]
+	body, err := fill(step.Text, s.value)
+	if err != nil {
+		return err
+	}
+	s.UI.Show(fmt.Sprintf("## %s %d of %d: %s\n\n%s", s.Lesson.Name, i+1, len(s.Lesson.Steps), step.Title, body))
+	return nil
+}
+
+// work waits until the learner has worked on the step's task.
+func (s *Session) work(step *Step) error {
+	err := s.lookBack(s.State.Step, func() error { return s.UI.Work(*step.Task) })
+	if err != nil {
+		return errors.Join(ErrTask, err)
+	}
+	return nil
 }
 
 // unmetError says which checks of a step do not hold.
@@ -71,7 +93,7 @@ func (s *Session) attempt(ctx context.Context, step *Step) error {
 func (s *Session) predict(step *Step) error {
 	for i := range step.Predict {
 		q := &step.Predict[i]
-		if s.State.Given[step.Name+"."+q.Name] != "" {
+		if s.given(step, q) {
 			continue
 		}
 		if err := s.answer(step, q, "Predict: "); err != nil {
@@ -84,19 +106,16 @@ func (s *Session) predict(step *Step) error {
 // answer asks until the answer can be read, and keeps it.
 func (s *Session) answer(step *Step, q *Question, before string) error {
 	name := step.Name + "." + q.Name
-	ask, err := fill(q.Question.Question, s.value)
-	if err != nil {
+	if err := s.showQuestion(q, before); err != nil {
 		return err
 	}
-	var b strings.Builder
-	b.WriteString(before + strings.TrimSpace(ask) + "\n")
-	for i, o := range q.Options {
-		fmt.Fprintf(&b, "\n- **%s** %s", scenario.Letter(i), o)
-	}
-	s.UI.Show(b.String())
 	asked := quiz.Asked{Question: q.Question}
 	for {
-		given, err := s.UI.Ask(name, asked.Prompt())
+		var given string
+		err := s.lookBack(s.State.Step, func() (err error) {
+			given, err = s.UI.Ask(name, asked.Prompt())
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -119,12 +138,9 @@ func (s *Session) start(step *Step) error {
 		return err
 	}
 	s.UI.Show(fmt.Sprintf("The folder `%s` is yours now, with manifests to start from and the task in TASK.md. Edit "+
-		"them in another window. `coalmine lint %s --scenario %s` finds what is valid and still wrong.", step.Task.Dir,
-		step.Task.Dir, step.Task.Scenario))
-	if err := s.UI.Work(step.Task.Dir); err != nil {
-		return errors.Join(ErrTask, err)
-	}
-	return nil
+		"them here or in another window. `coalmine lint %s --scenario %s` finds what is valid and still wrong.",
+		step.Task.Dir, step.Task.Dir, step.Task.Scenario))
+	return s.work(step)
 }
 
 // play plays what has not been played yet. The learner's own manifests are played each time.
@@ -183,7 +199,7 @@ func (s *Session) compare(step *Step) error {
 	}
 	for i := range step.Predict {
 		a := s.judge(step, &step.Predict[i], true)
-		b.WriteString("\n" + strings.TrimSpace(a.line()+" "+a.Why) + "\n")
+		b.WriteString("\n" + a.text() + "\n")
 	}
 	after, err := fill(step.After, s.value)
 	if err != nil {
@@ -201,7 +217,7 @@ func (s *Session) compare(step *Step) error {
 // judge compares an answer with the run that the question is about.
 func (s *Session) judge(step *Step, q *Question, predicted bool) Answered {
 	a := Answered{Step: step.Name, Question: q.Name, Given: s.State.Given[step.Name+"."+q.Name],
-		Predicted: predicted}
+		Predicted: predicted, unit: q.Unit}
 	facts, err := s.facts(q.Play)
 	if err == nil {
 		a.Ask, err = fill(q.Question.Question, s.value)
@@ -248,7 +264,7 @@ func (s *Session) answers() []Answered {
 		}{{step.Predict, true}, {step.Ask, false}} {
 			for j := range list.questions {
 				q := &list.questions[j]
-				if s.State.Given[step.Name+"."+q.Name] != "" {
+				if s.given(step, q) {
 					all = append(all, s.judge(step, q, list.predicted))
 				}
 			}
@@ -261,14 +277,14 @@ func (s *Session) answers() []Answered {
 func (s *Session) ask(step *Step) error {
 	for i := range step.Ask {
 		q := &step.Ask[i]
-		if s.State.Given[step.Name+"."+q.Name] != "" {
+		if s.given(step, q) {
 			continue
 		}
 		if err := s.answer(step, q, ""); err != nil {
 			return err
 		}
 		a := s.judge(step, q, false)
-		s.UI.Show(strings.TrimSpace(a.line() + " " + a.Why))
+		s.UI.Show(a.text())
 	}
 	return nil
 }
@@ -327,6 +343,21 @@ func (s *Session) evidence(step *Step) error {
 	if err != nil {
 		return err
 	}
-	s.UI.Show(fmt.Sprintf("Wrote `%s` in `%s`.", strings.Join(append(files, fileRecord), "`, `"), dir))
+	decision, err := os.ReadFile(filepath.Join(dir, fileDecision))
+	if err != nil {
+		return err
+	}
+	s.UI.Show(forReading(string(decision)))
+	s.UI.Show(fmt.Sprintf("Wrote `%s` in `%s`. The text above is `%s`, without its list of files.",
+		strings.Join(append(files, fileRecord), "`, `"), dir, fileDecision))
 	return nil
+}
+
+// fileDecision is the decision of a go/no-go package, as Markdown.
+const fileDecision = "decision.md"
+
+// forReading is a decision without the digests at its end, one level below the lesson's headings.
+func forReading(decision string) string {
+	text, _, _ := strings.Cut(decision, "\n## What it rests on")
+	return regexp.MustCompile(`(?m)^#`).ReplaceAllString(text, "##")
 }

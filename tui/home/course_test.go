@@ -1,0 +1,27 @@
+package home
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"coalmine/tui/backendtest"
+)
+
+// TestLessonThatEndsWithAnError checks that a problem of a lesson, which had the terminal for itself, is
+// not lost, and that a lesson that was left is none.
+func TestLessonThatEndsWithAnError(t *testing.T) {
+	h := New(t.Context(), backendtest.New().Interfaces())
+	note := func(err error) string {
+		return h.learned(learnedMsg{h, "hook", err})().(libraryMsg).note
+	}
+	if got := note(errors.New("it is gone")); !strings.Contains(got, "coalmine learn hook") {
+		t.Errorf("the note is %q", got)
+	}
+	for _, err := range []error{nil, exec.Command("sh", "-c", "exit 3").Run()} {
+		if got := note(err); got != "" {
+			t.Errorf("after %v the note is %q", err, got)
+		}
+	}
+}
