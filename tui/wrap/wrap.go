@@ -2,6 +2,8 @@
 package wrap
 
 import (
+	"strings"
+
 	"coalmine/lab/format"
 	"coalmine/tui/canvas"
 )
@@ -28,7 +30,7 @@ type Word struct{ From, To int }
 
 // Words breaks a text into lines of words that take at most width columns with one space between
 // them. A number and its unit are one word (12 480, 25 %, 49 s); a word longer than a line is
-// broken.
+// broken, between its parts if it has any.
 func Words(text []rune, width int) [][]Word {
 	width = max(2, width) // a wide rune must fit
 	var lines [][]Word
@@ -43,7 +45,7 @@ func Words(text []rune, width int) [][]Word {
 	for _, word := range split(text) {
 		for columns(text[word.From:word.To]) > width {
 			end()
-			n := fitting(text[word.From:word.To], width)
+			n := breakAt(text[word.From:word.To], fitting(text[word.From:word.To], width))
 			line = []Word{{word.From, word.From + n}}
 			word.From += n
 			end()
@@ -84,6 +86,17 @@ func columns(text []rune) int {
 	n := 0
 	for _, r := range text {
 		n += canvas.RuneWidth(r)
+	}
+	return n
+}
+
+// breakAt returns after how many runes a word is broken of which n fit: after the last mark between
+// parts in the second half of them, as in names of hosts and files.
+func breakAt(word []rune, n int) int {
+	for i := n; i > n/2; i-- {
+		if strings.ContainsRune("./-_:=&,", word[i-1]) {
+			return i
+		}
 	}
 	return n
 }

@@ -43,3 +43,18 @@ func TestTextKeepsNumbersWithTheirUnits(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
+
+func TestTextBreaksLongWordsBetweenTheirParts(t *testing.T) {
+	const name = "backend.develop.serviceaccount.identity.linkerd.cluster.local"
+	for width, want := range map[int]string{
+		59: "the name|backend.develop.serviceaccount.identity.linkerd.cluster.|local",
+		32: "the name|backend.develop.serviceaccount.|identity.linkerd.cluster.local",
+	} {
+		if got := strings.Join(Text("the name "+name, width), "|"); got != want {
+			t.Errorf("with %d columns it is %q, want %q", width, got, want)
+		}
+	}
+	if got := strings.Join(Text("a./bbbbbbbbbbbbbbbb", 8), "|"); got != "a./bbbbb|bbbbbbbb|bbb" {
+		t.Errorf("a mark at the start of a word leaves a short line: %q", got)
+	}
+}
