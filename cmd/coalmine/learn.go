@@ -110,7 +110,7 @@ func (env *Env) listLessons(ctx context.Context, f learnFlags) error {
 	if err != nil {
 		return err
 	}
-	next, ui := lesson.Next(states), newLessonUI(env, nil)
+	next, ui := lesson.Next(states), newLessonUI(ctx, env, nil)
 	if next == "" || !ui.waits {
 		return nil
 	}
@@ -130,7 +130,7 @@ func (env *Env) learn(ctx context.Context, name string, f learnFlags) error {
 	if err != nil {
 		return err
 	}
-	ui := newLessonUI(env, f.said)
+	ui := newLessonUI(ctx, env, f.said)
 	s.UI = ui
 	s.Player = &lessonPlayer{env: env, course: c, checkSeeds: f.checkSeeds}
 	err = s.Run(ctx)

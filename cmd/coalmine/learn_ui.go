@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 // lessonUI implements [lesson.UI] on the terminal, or on a pipe.
 type lessonUI struct {
+	ctx context.Context
 	env *Env
 	out markdownWriter
 	in  *bufio.Scanner
@@ -26,8 +28,8 @@ type lessonUI struct {
 	waits bool
 }
 
-func newLessonUI(env *Env, said map[string]string) *lessonUI {
-	return &lessonUI{env: env, out: env.markdownOut().laidOut(), in: bufio.NewScanner(env.In), said: said,
+func newLessonUI(ctx context.Context, env *Env, said map[string]string) *lessonUI {
+	return &lessonUI{ctx: ctx, env: env, out: env.markdownOut().laidOut(), in: bufio.NewScanner(env.In), said: said,
 		waits: env.onTerminal() && len(said) == 0}
 }
 
@@ -57,11 +59,16 @@ func (u *lessonUI) Ask(name, prompt string) (string, error) {
 	return line, nil
 }
 
-func (u *lessonUI) line() (string, bool) {
-	if !u.in.Scan() {
+// line reads a line; ok is false at the end of the input, and when the program is interrupted.
+func (u *lessonUI) line() (line string, ok bool) {
+	read := make(chan bool, 1)
+	go func() { read <- u.in.Scan() }()
+	select {
+	case ok = <-read:
+		return strings.TrimSpace(u.in.Text()), ok
+	case <-u.ctx.Done():
 		return "", false
 	}
-	return strings.TrimSpace(u.in.Text()), true
 }
 
 // What can be typed at a prompt.

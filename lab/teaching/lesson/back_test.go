@@ -74,6 +74,8 @@ func TestBack(t *testing.T) {
 		"second text":                           2, // as it comes, and at its question
 		"You said **100 s**; right is **90 s**": 3,
 		"There is nothing before the first":     2,
+		"how many\n":                            4, // asked, asked again after looking back, and twice with its answer
+		"which\n":                               4, // asked, and asked again after looking back three times
 	} {
 		if n := strings.Count(got, text); n != want {
 			t.Errorf("%q is shown %d times, want %d:\n%s", text, n, want, got)

@@ -111,9 +111,15 @@ func (s *Session) answer(step *Step, q *Question, before string) error {
 	}
 	asked := quiz.Asked{Question: q.Question}
 	for {
-		var given string
+		given, hidden := "", false
 		err := s.lookBack(s.State.Step, func() (err error) {
-			given, err = s.UI.Ask(name, asked.Prompt())
+			if hidden { // by what was read again
+				err = s.showQuestion(q, before)
+			}
+			if err == nil {
+				given, err = s.UI.Ask(name, asked.Prompt())
+			}
+			hidden = true
 			return err
 		})
 		if err != nil {
