@@ -46,7 +46,7 @@ title: T
 summary: S
 minutes: 1
 steps:
-- {name: one, title: One, text: first text, ask: [{name: q, question: how many, kind: number, unit: s, answer: 90, why: W}]}
+- {name: one, title: One, text: first text, ask: [{name: q, question: how many, kind: number, unit: s, answer: 646, tolerance: 30%, why: W}]}
 - {name: two, title: Two, text: second text, ask: [{name: q, question: which, options: [x, y], answer: B, why: W}]}
 `)},
 	})
@@ -70,12 +70,12 @@ func TestBack(t *testing.T) {
 	}
 	got := strings.Join(ui.shown, "\n")
 	for text, want := range map[string]int{
-		"first text":                            4, // as it comes, at its question, after it, and two prompts back in the second
-		"second text":                           2, // as it comes, and at its question
-		"You said **100 s**; right is **90 s**": 3,
-		"There is nothing before the first":     2,
-		"how many\n":                            4, // asked, asked again after looking back, and twice with its answer
-		"which\n":                               4, // asked, and asked again after looking back three times
+		"first text":  4, // as it comes, at its question, after it, and two prompts back in the second
+		"second text": 2, // as it comes, and at its question
+		"You said **100 s**; right is **646 s ± 30 % (10 min 46 s)**": 3,
+		"There is nothing before the first":                           2,
+		"how many\n":                                                  4, // asked, asked again after looking back, and twice with its answer
+		"which\n":                                                     4, // asked, and asked again after looking back three times
 	} {
 		if n := strings.Count(got, text); n != want {
 			t.Errorf("%q is shown %d times, want %d:\n%s", text, n, want, got)

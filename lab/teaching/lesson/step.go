@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
+	"coalmine/lab/event"
 	"coalmine/lab/format"
 	"coalmine/lab/input"
 	"coalmine/lab/scenario/quizexpr"
@@ -239,9 +241,15 @@ func (s *Session) judge(step *Step, q *Question, predicted bool) Answered {
 	a.Ask, a.Why = strings.TrimSpace(a.Ask), strings.TrimSpace(a.Why)
 	if a.Open = asked.Open; a.Open == "" {
 		a.Came, a.Right = asked.ExpectedText(), asked.Check(a.Given)
+		if q.Unit == "s" && asked.Value >= longSeconds {
+			a.Came += " (" + format.Duration(event.Seconds(asked.Value*float64(time.Second))) + ")"
+		}
 	}
 	return a
 }
+
+// longSeconds is from where on seconds are given in minutes as well, as tables have them.
+const longSeconds = 120
 
 // facts are what expressions can ask of a play, nil for none.
 func (s *Session) facts(play string) (*quizexpr.Facts, error) {
