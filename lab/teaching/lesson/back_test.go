@@ -69,13 +69,14 @@ func TestBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(ui.shown, "\n")
+	// A text is shown as it comes, and by each look back; a question again below what was looked at.
 	for text, want := range map[string]int{
-		"first text":  4, // as it comes, at its question, after it, and two prompts back in the second
-		"second text": 2, // as it comes, and at its question
+		"first text":  4,
+		"second text": 2,
 		"You said **100 s**; right is **646 s ± 30 % (10 min 46 s)**": 3,
 		"There is nothing before the first":                           2,
-		"how many\n":                                                  4, // asked, asked again after looking back, and twice with its answer
-		"which\n":                                                     4, // asked, and asked again after looking back three times
+		"how many\n":                                                  4,
+		"which\n":                                                     4,
 	} {
 		if n := strings.Count(got, text); n != want {
 			t.Errorf("%q is shown %d times, want %d:\n%s", text, n, want, got)
