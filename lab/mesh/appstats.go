@@ -29,7 +29,8 @@ func (r *Registry) App(owner int, added []Label, route, cohort, version string) 
 
 // Response counts a response.
 func (a *AppStats) Response(status int, latency time.Duration) {
-	a.duration.Observe(latency.Seconds())
+	at := a.reg.bounds.place(latency)
+	a.duration.observe(at.app, at.seconds)
 	for i := range a.statuses {
 		if a.statuses[i].status == status {
 			a.statuses[i].total.Inc()

@@ -1,13 +1,12 @@
 package mesh
 
+import "time"
+
 // bounds are the upper bounds of histogram buckets.
 type bounds struct {
 	// latency is for response_latency_ms, in milliseconds (linkerd2-proxy,
 	// linkerd/metrics/src/latency.rs).
 	latency []float64
-	// millisBucket maps a whole number of milliseconds to its bucket in latency. It covers nearly
-	// all responses.
-	millisBucket [1001]uint8
 	// request is for outbound_http_route_request_duration_seconds, response for
 	// outbound_http_route_backend_response_duration_seconds (linkerd2-proxy,
 	// linkerd/app/outbound/src/http/logical/policy/route/metrics.rs).
@@ -15,6 +14,22 @@ type bounds struct {
 	// app is the default of client_golang (prometheus/client_golang, prometheus/histogram.go,
 	// DefBuckets).
 	app []float64
+
+	// byMillis has the buckets of whole numbers of milliseconds. It covers nearly all responses.
+	byMillis [1001]buckets
+	// last is the time that was placed last: most are placed several times, one after the other.
+	last placed
+}
+
+// buckets are the positions of a time in the histograms.
+type buckets struct{ latency, request, response, app uint8 }
+
+// placed is a time with its buckets. The bucket of latency is that of whole milliseconds, which the
+// proxy records (linkerd2-proxy, linkerd/metrics/src/latency.rs).
+type placed struct {
+	buckets
+	time            time.Duration
+	seconds, millis float64
 }
 
 func newBounds() bounds {
@@ -25,21 +40,44 @@ func newBounds() bounds {
 		response: []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 10},
 		app:      []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
 	}
-	bucket := 0
-	for ms := range b.millisBucket {
-		for float64(ms) > b.latency[bucket] {
-			bucket++
-		}
-		b.millisBucket[ms] = uint8(bucket)
+	for ms := range b.byMillis {
+		b.byMillis[ms] = b.search(time.Duration(ms) * time.Millisecond)
 	}
+	b.last = b.compute(0)
 	return b
 }
 
-// observeLatency counts whole milliseconds in a histogram with the bounds latency.
-func (b *bounds) observeLatency(h Histogram, ms int64) {
-	if ms >= 0 && ms < int64(len(b.millisBucket)) {
-		h.observe(int(b.millisBucket[ms]), float64(ms))
-		return
+// place returns a time with its buckets. It is valid until the next call.
+func (b *bounds) place(t time.Duration) *placed {
+	if t != b.last.time {
+		b.last = b.compute(t)
 	}
-	h.Observe(float64(ms))
+	return &b.last
+}
+
+func (b *bounds) compute(t time.Duration) placed {
+	down := t.Milliseconds()
+	p := placed{time: t, seconds: t.Seconds(), millis: float64(down)}
+	// All bounds are whole milliseconds: a time is within one if it is when rounded up.
+	if up := (t + time.Millisecond - 1).Milliseconds(); t >= 0 && up < int64(len(b.byMillis)) {
+		p.buckets = b.byMillis[up]
+		p.latency = b.byMillis[down].latency
+		return p
+	}
+	p.buckets = b.search(t)
+	return p
+}
+
+func (b *bounds) search(t time.Duration) buckets {
+	return buckets{bucketOf(b.latency, float64(t.Milliseconds())), bucketOf(b.request, t.Seconds()),
+		bucketOf(b.response, t.Seconds()), bucketOf(b.app, t.Seconds())}
+}
+
+// bucketOf returns the number of the bucket of a value. Bounds are inclusive.
+func bucketOf(bounds []float64, v float64) uint8 {
+	i := 0
+	for i < len(bounds) && v > bounds[i] {
+		i++
+	}
+	return uint8(i)
 }

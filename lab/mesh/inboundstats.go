@@ -32,8 +32,9 @@ func (p *Proxy) inboundRouteStats(v Verdict) inboundRouteStats {
 
 // answered counts a response; 0 is a connection that broke.
 func (s *inboundRouteStats) answered(status int, latency time.Duration) {
-	s.request.Observe(latency.Seconds())
-	s.response.Observe(latency.Seconds())
+	at := s.proxy.reg.bounds.place(latency)
+	s.request.observe(at.response, at.seconds)
+	s.response.observe(at.request, at.seconds)
 	for i := range s.statuses {
 		if s.statuses[i].status == status {
 			s.statuses[i].total.Inc()

@@ -114,8 +114,8 @@ func (s *targetStats) response(now time.Duration, status int, latency time.Durat
 	*s.lastUsed = now
 	r := s.status(status)
 	r.total.Inc()
-	// The proxy records whole milliseconds (linkerd2-proxy, linkerd/metrics/src/latency.rs).
-	s.proxy.reg.bounds.observeLatency(r.latency, latency.Milliseconds())
+	at := s.proxy.reg.bounds.place(latency)
+	r.latency.observe(at.latency, at.millis)
 }
 
 func (s *targetStats) status(code int) *response {

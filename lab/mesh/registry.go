@@ -73,17 +73,8 @@ func (c Counter) Set(v float64) {
 // Histogram is the handle of a histogram.
 type Histogram struct{ m *metric }
 
-// Observe counts a value. Bucket bounds are inclusive.
-func (h Histogram) Observe(v float64) {
-	i := 0
-	for i < len(h.m.bounds) && v > h.m.bounds[i] {
-		i++
-	}
-	h.observe(i, v)
-}
-
-// observe counts a value in a known bucket.
-func (h Histogram) observe(bucket int, v float64) {
+// observe counts a value in its bucket.
+func (h Histogram) observe(bucket uint8, v float64) {
 	h.m.recorded = true
 	h.m.counts[bucket]++
 	h.m.value += v
