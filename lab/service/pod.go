@@ -125,7 +125,7 @@ func (p *Pod) next(now time.Duration) (Start, bool) {
 }
 
 func (p *Pod) start(now time.Duration, j *Job, w *Work) Slot {
-	slot, used := p.slots.acquire(j)
+	slot, used := p.slots.acquire(j.Tag)
 	p.peak = max(p.peak, p.InWork()+p.Waiting())
 	p.work(j, State{Uptime: now - p.readyAt, InWork: p.slots.working, Weight: p.weight}, w)
 	used.hold, used.grow = w.Hold > 0, w.Grow
@@ -161,19 +161,19 @@ func (p *Pod) Killed() bool { return p.killed }
 // Kill kills the pod: it refuses all jobs until Restart.
 func (p *Pod) Kill() { p.killed = true }
 
-// Abort ends all jobs without an answer. It calls each for those in progress, in the order of
-// slots, and then for those that wait, in order. All slots become stale, including held ones.
-func (p *Pod) Abort(each func(Job)) {
+// Abort ends all jobs without an answer. It calls each with the tags of those in progress, in the
+// order of slots, and then of those that wait, in order. All slots become stale, including held ones.
+func (p *Pod) Abort(each func(tag uint64)) {
 	p.slots.clear(each)
 	for p.queue.len() > 0 {
-		each(p.queue.pop())
+		each(p.queue.pop().Tag)
 	}
 }
 
 // Restart restarts the pod, which becomes ready at readyAt with memory at its base. Jobs that were
 // not aborted are dropped.
 func (p *Pod) Restart(readyAt time.Duration) {
-	p.Abort(func(Job) {})
+	p.Abort(func(uint64) {})
 	p.readyAt, p.killed, p.memory = readyAt, false, p.model.behaviour.Memory.Base
 	p.restarts++
 }

@@ -99,7 +99,7 @@ func TestMemoryKills(t *testing.T) {
 		t.Errorf("a killed pod says %d", admission)
 	}
 	var lost []uint64
-	p.Abort(func(j service.Job) { lost = append(lost, j.Tag) })
+	p.Abort(func(tag uint64) { lost = append(lost, tag) })
 	slices.Sort(lost)
 	if want := []uint64{2, 3, 4}; !slices.Equal(lost, want) {
 		t.Errorf("aborted %v, want %v", lost, want)
@@ -218,7 +218,7 @@ func (k *books) follow(t *rapid.T, next service.Start, ok bool) {
 func (k *books) restart(t *rapid.T) {
 	k.pod.Kill()
 	aborted := map[uint64]bool{}
-	k.pod.Abort(func(j service.Job) { aborted[j.Tag] = true })
+	k.pod.Abort(func(tag uint64) { aborted[tag] = true })
 	k.want(t, "every open job is aborted once", len(aborted) == len(k.working)+len(k.waiting))
 	for _, s := range append(k.working, k.held...) {
 		k.stale = append(k.stale, s.Slot)

@@ -14,9 +14,9 @@ const (
 	slotHeld
 )
 
-// slotState is a slot with its job, and what follows from the end of its work.
+// slotState is what a slot is used for, and what follows from the end of its work.
 type slotState struct {
-	job        Job
+	tag        uint64 // of its job
 	grow       float64
 	hold       bool
 	use        slotUse
@@ -42,8 +42,8 @@ func (t *slotTable) at(s Slot, want slotUse) *slotState {
 	return p
 }
 
-// acquire puts a job into a free slot. Its state is valid until the next call.
-func (t *slotTable) acquire(j *Job) (Slot, *slotState) {
+// acquire puts a job with a tag into a free slot. Its state is valid until the next call.
+func (t *slotTable) acquire(tag uint64) (Slot, *slotState) {
 	if len(t.free) == 0 {
 		t.free = append(t.free, uint32(len(t.slots)))
 		t.slots = append(t.slots, slotState{generation: 1})
@@ -51,7 +51,7 @@ func (t *slotTable) acquire(j *Job) (Slot, *slotState) {
 	i := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
 	p := &t.slots[i]
-	p.job, p.use = *j, slotWorking
+	p.tag, p.use = tag, slotWorking
 	t.working++
 	return Slot{i, p.generation}, p
 }
@@ -90,8 +90,8 @@ func (t *slotTable) freeSlot(i uint32) {
 	t.free = append(t.free, i)
 }
 
-// clear frees all slots and calls each for the jobs in progress.
-func (t *slotTable) clear(each func(Job)) {
+// clear frees all slots and calls each for the tags of the jobs in progress.
+func (t *slotTable) clear(each func(tag uint64)) {
 	t.working, t.held = 0, 0
 	for i := range t.slots {
 		p := &t.slots[i]
@@ -100,7 +100,7 @@ func (t *slotTable) clear(each func(Job)) {
 			t.freeSlot(uint32(i))
 		}
 		if use == slotWorking {
-			each(p.job)
+			each(p.tag)
 		}
 	}
 }

@@ -191,9 +191,9 @@ func (p *pod) hold(ar *activeRequest) {
 func (p *pod) restart() {
 	p.restarts++
 	clear(p.busy)
-	p.model.Abort(func(j service.Job) {
-		ar := p.requests[j.Tag]
-		delete(p.requests, j.Tag)
+	p.model.Abort(func(tag uint64) {
+		ar := p.requests[tag]
+		delete(p.requests, tag)
 		ar.state = stateDone
 		ar.cancel(errLost)
 	})

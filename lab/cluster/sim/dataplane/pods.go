@@ -164,8 +164,8 @@ func (p *Plane) crash(d *pod) {
 	p.registry.Reset(d.appOwner())
 	p.events.add(p.now+noticePause, crashNoticed, int32(d.id), uint32(d.restarts))
 	var lost []*hop
-	d.server.Abort(func(j service.Job) {
-		if h := p.hops[uint32(j.Tag)]; h.gen == uint32(j.Tag>>32) {
+	d.server.Abort(func(tag uint64) {
+		if h := p.hops[uint32(tag)]; h.gen == uint32(tag>>32) {
 			lost = append(lost, h)
 		}
 	})
