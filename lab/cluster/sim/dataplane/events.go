@@ -16,24 +16,10 @@ const (
 	callTimeout
 	// workDone ends the work on a hop.
 	workDone
-	// slotReleased ends the time for which a slot was held after its response.
-	slotReleased
-	// failfastTimeout ends the wait for an endpoint. id is the index of the upstream, gen the number
-	// of its timer.
-	failfastTimeout
-	// penaltyOver lets an endpoint be tried again. id is the index of the upstream, gen the
-	// endpoint's key.
-	penaltyOver
 	// attemptTimeout ends an attempt of a client's proxy.
 	attemptTimeout
-	// lookupTimeout ends a look-up of a Service, lookupAgain starts the next. id is the index of the
-	// upstream.
-	lookupTimeout
-	lookupAgain
 	// connectionRefused ends an attempt at a pod whose process has ended.
 	connectionRefused
-	// crashNoticed takes a crashed pod out of the endpoints. id is the pod's, gen its restarts.
-	crashNoticed
 	// profileTimeout ends a request that follows a ServiceProfile.
 	profileTimeout
 	// meshRetry is the next attempt of a client's proxy.
@@ -42,6 +28,21 @@ const (
 	received
 	// resend is a client's next attempt.
 	resend
+
+	// slotReleased ends the time for which a slot was held after its response.
+	slotReleased
+	// failfastTimeout ends the wait for an endpoint. id is the index of the upstream, gen the number
+	// of its timer.
+	failfastTimeout
+	// penaltyOver lets an endpoint be tried again. id is the index of the upstream, gen the
+	// endpoint's key.
+	penaltyOver
+	// lookupTimeout ends a look-up of a Service, lookupAgain starts the next. id is the index of the
+	// upstream.
+	lookupTimeout
+	lookupAgain
+	// crashNoticed takes a crashed pod out of the endpoints. id is the pod's, gen its restarts.
+	crashNoticed
 	// kubeletProbe is a probe of a pod, whose number is id.
 	kubeletProbe
 	// certificateDue is when the proxy of a pod, whose number is id, asks for a certificate.
@@ -50,6 +51,9 @@ const (
 	// worker.
 	loadTestDue
 )
+
+// lastOfHops is the last kind of event that happens to a hop.
+const lastOfHops = resend
 
 // timedEvent is what happens to a hop at some time.
 type timedEvent struct {
@@ -68,26 +72,44 @@ type timedEvent struct {
 type eventQueue struct {
 	heap heap.Heap[timedEvent]
 	seq  uint64
+	// taken is set while the earliest event of the heap has been taken, but not removed: most events
+	// add one, which is put into its place.
+	taken bool
 }
 
 func (q *eventQueue) add(at time.Duration, k eventKind, id int32, gen uint32) {
-	q.seq++
-	q.heap.Push(at, q.seq, timedEvent{kind: k, id: id, gen: gen})
+	q.push(at, timedEvent{kind: k, id: id, gen: gen})
 }
 
 // addTry adds an event of an attempt of a hop.
 func (q *eventQueue) addTry(at time.Duration, k eventKind, h *hop, try uint8) {
+	q.push(at, timedEvent{kind: k, try: try, id: h.id, gen: h.gen})
+}
+
+func (q *eventQueue) push(at time.Duration, e timedEvent) {
 	q.seq++
-	q.heap.Push(at, q.seq, timedEvent{kind: k, try: try, id: h.id, gen: h.gen})
+	if q.taken {
+		q.taken = false
+		q.heap.ReplaceFirst(heap.Item[timedEvent]{At: at, Seq: q.seq, Value: e})
+		return
+	}
+	q.heap.Push(at, q.seq, e)
 }
 
 // next returns the time of the earliest event, and false if there is none.
 func (q *eventQueue) next() (time.Duration, bool) {
+	if q.taken {
+		q.taken = false
+		q.heap.Pop()
+	}
 	if q.heap.Len() == 0 {
 		return 0, false
 	}
 	return q.heap.First().At, true
 }
 
-// take removes the earliest event.
-func (q *eventQueue) take() timedEvent { return q.heap.Pop().Value }
+// take removes the event that [eventQueue.next] told of.
+func (q *eventQueue) take() timedEvent {
+	q.taken = true
+	return q.heap.First().Value
+}

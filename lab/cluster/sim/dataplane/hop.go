@@ -47,8 +47,10 @@ type hop struct {
 	load   *loadTest
 	worker int
 	// port is the target port of the Service; 0 is the one that the server listens on.
-	port     int
-	rule     *rule
+	port int
+	rule *rule
+	// stats are the counters of the rule in the client's proxy; nil until they are first needed.
+	stats    *routeStats
 	backend  int
 	upstream *upstream
 	endpoint *mesh.Endpoint
@@ -94,7 +96,9 @@ func (p *Plane) newHop() *hop {
 	if n := len(p.free); n > 0 {
 		h := p.free[n-1]
 		p.free = p.free[:n-1]
-		*h = hop{id: h.id, gen: h.gen, sent: p.now}
+		id, gen := h.id, h.gen
+		*h = hop{}
+		h.id, h.gen, h.sent = id, gen, p.now
 		return h
 	}
 	h := &hop{id: int32(len(p.hops)), sent: p.now}
@@ -242,9 +246,8 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 func (p *Plane) offer(h *hop) {
 	d := h.server
 	d.requests++
-	request := h.request
-	request.Attempt += h.allDraws()
-	job := service.Job{Request: request, Tag: h.tag()}
+	job := service.Job{Request: h.request, Tag: h.tag()}
+	job.Request.Attempt += h.allDraws()
 	if len(h.drops) > 0 {
 		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
 	}

@@ -7,21 +7,6 @@ import (
 	"coalmine/lab/mesh"
 )
 
-// dispatchOther plays an event of a pod or of a load test. It reports whether the event is one.
-func (p *Plane) dispatchOther(e timedEvent) bool {
-	switch e.kind {
-	case kubeletProbe:
-		p.kubeletProbe(p.pods[e.id], e.gen)
-	case certificateDue:
-		p.certify(p.pods[e.id])
-	case loadTestDue:
-		p.sendLoad(p.loadTests[e.id], int(e.gen))
-	default:
-		return false
-	}
-	return true
-}
-
 // identityUp reports whether the identity service issues certificates.
 func (p *Plane) identityUp() bool {
 	return p.cfg.IdentityDownAfter == 0 || p.cursor == nil || p.now < p.trafficStart+p.cfg.IdentityDownAfter

@@ -149,27 +149,8 @@ func (p *Plane) lookAhead() {
 }
 
 func (p *Plane) dispatch(e timedEvent) {
-	switch e.kind {
-	case slotReleased:
-		p.release(&p.held[e.id])
-		return
-	case failfastTimeout:
-		p.failFast(p.upstreams[e.id], int(e.gen))
-		return
-	case penaltyOver:
-		p.probeEndpoint(p.upstreams[e.id], int(e.gen))
-		return
-	case lookupTimeout:
-		p.giveUp(p.upstreams[e.id])
-		return
-	case lookupAgain:
-		p.ask(p.upstreams[e.id])
-		return
-	case crashNoticed:
-		p.noticeCrash(p.pods[e.id], int(e.gen))
-		return
-	}
-	if p.dispatchOther(e) {
+	if e.kind > lastOfHops {
+		p.dispatchOther(e)
 		return
 	}
 	h := p.hops[e.id]
@@ -200,6 +181,30 @@ func (p *Plane) dispatch(e timedEvent) {
 		p.attempt(h)
 	case profileTimeout:
 		p.profileTimeOut(h)
+	}
+}
+
+// dispatchOther plays an event that is not one of a hop.
+func (p *Plane) dispatchOther(e timedEvent) {
+	switch e.kind {
+	case slotReleased:
+		p.release(&p.held[e.id])
+	case failfastTimeout:
+		p.failFast(p.upstreams[e.id], int(e.gen))
+	case penaltyOver:
+		p.probeEndpoint(p.upstreams[e.id], int(e.gen))
+	case lookupTimeout:
+		p.giveUp(p.upstreams[e.id])
+	case lookupAgain:
+		p.ask(p.upstreams[e.id])
+	case crashNoticed:
+		p.noticeCrash(p.pods[e.id], int(e.gen))
+	case kubeletProbe:
+		p.kubeletProbe(p.pods[e.id], e.gen)
+	case certificateDue:
+		p.certify(p.pods[e.id])
+	case loadTestDue:
+		p.sendLoad(p.loadTests[e.id], int(e.gen))
 	}
 }
 

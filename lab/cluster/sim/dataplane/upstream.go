@@ -29,7 +29,10 @@ type routeStats struct {
 
 // statsOf returns the counters of the rule that a hop follows.
 func (p *Plane) statsOf(h *hop) *routeStats {
-	return h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	if h.stats == nil {
+		h.stats = h.from.proxy(h.service).stats(h.from, h.service, h.rule)
+	}
+	return h.stats
 }
 
 // attempt counts an attempt that is sent to a backend.
