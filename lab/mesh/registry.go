@@ -111,8 +111,14 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 }
 
 func seriesKey(owner int, name string, labels []Label) string {
-	sorted := slices.SortedFunc(slices.Values(labels), func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	sorted := slices.Clone(labels)
+	slices.SortFunc(sorted, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	size := len(name) + 20
+	for _, l := range sorted {
+		size += len(l.Name) + len(l.Value) + 2
+	}
 	var b strings.Builder
+	b.Grow(size)
 	b.WriteString(strconv.Itoa(owner))
 	b.WriteByte(0)
 	b.WriteString(name)
@@ -132,12 +138,10 @@ func withName(name string, labels []Label, more ...Label) []Label {
 // histogramLabels returns the labels of the buckets, of the count and of the sum, in this order.
 func histogramLabels(name string, bounds []float64, labels []Label) [][]Label {
 	var all [][]Label
-	for _, b := range bounds {
-		le := strconv.FormatFloat(b, 'f', -1, 64)
-		all = append(all, withName(name+"_bucket", labels, Label{"le", le}))
+	for i := range len(bounds) + 1 {
+		all = append(all, withName(name+"_bucket", labels, Label{"le", bucketLabel(bounds, i)}))
 	}
 	return append(all,
-		withName(name+"_bucket", labels, Label{"le", "+Inf"}),
 		withName(name+"_count", labels),
 		withName(name+"_sum", labels))
 }
@@ -163,6 +167,30 @@ func (s Series) Name() string {
 		return s.m.name + "_count"
 	}
 	return s.m.name + "_sum"
+}
+
+// Label returns the value of a label, or "" if there is none.
+func (s Series) Label(name string) string {
+	switch {
+	case name == "__name__":
+		return s.Name()
+	case name == "le" && s.n < len(s.m.counts):
+		return bucketLabel(s.m.bounds, s.n)
+	}
+	for _, l := range s.m.base {
+		if l.Name == name {
+			return l.Value
+		}
+	}
+	return ""
+}
+
+// bucketLabel returns the value of the label le of a bucket; the last one has no bound.
+func bucketLabel(bounds []float64, bucket int) string {
+	if bucket == len(bounds) {
+		return "+Inf"
+	}
+	return strconv.FormatFloat(bounds[bucket], 'f', -1, 64)
 }
 
 // Labels returns all labels, __name__ first. They must not be changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -26,6 +27,8 @@ type head struct {
 	dir string
 	// everything is set once a query has selected series without naming their metric.
 	everything bool
+	// metrics are those that queries have named.
+	metrics map[string]*metric
 }
 
 // open opens the head block. Without a write-ahead log it writes nothing until a chunk is full, but it
@@ -66,13 +69,13 @@ func (h *head) Querier(mint, maxt int64) (storage.Querier, error) {
 	return tsdb.NewBlockQuerier(tsdb.NewRangeHead(h.Head, mint, maxt), mint, maxt)
 }
 
-// feed appends what an expression may select and what is pending of it. The head answers in the order
-// in which it got to know the series. That is the order of scrapes among the series of a metric; once a
-// query names no metric, it has to be so among all, so the head is filled again.
+// feed appends what is pending of the series that an expression selects. The head answers in the order
+// in which it got to know the series. That has to be the order of scrapes among the series of a metric,
+// and among all once a query names no metric. So the head is filled again when a query selects others
+// than those before it.
 func (h *head) feed(s *samples, expr parser.Expr) error {
-	names, everything := selected(expr)
-	if everything && !h.everything {
-		h.everything = true
+	metrics, refill := h.selected(expr)
+	if refill {
 		if err := h.close(); err != nil {
 			return err
 		}
@@ -90,11 +93,12 @@ func (h *head) feed(s *samples, expr parser.Expr) error {
 		}
 	}
 	app := h.Appender(context.Background())
-	lists := [][]*series{s.list}
-	if !h.everything {
-		lists = lists[:0]
-		for _, name := range names {
-			lists = append(lists, s.byName[name])
+	var lists [][]*series
+	if h.everything {
+		lists = append(lists, s.list)
+	} else {
+		for _, m := range metrics {
+			lists = append(lists, m.update(s.byName[m.name]))
 		}
 	}
 	for _, list := range lists {
@@ -107,17 +111,82 @@ func (h *head) feed(s *samples, expr parser.Expr) error {
 	return app.Commit()
 }
 
-// selected returns the metrics that an expression names. everything is set if it selects series
-// otherwise.
-func selected(expr parser.Expr) (names []string, everything bool) {
+// selected returns the metrics that an expression names. refill is set if it selects series that the
+// head may lack among those that it has.
+func (h *head) selected(expr parser.Expr) (metrics []*metric, refill bool) {
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
-		if v, ok := n.(*parser.VectorSelector); ok {
-			name := metricName(v)
-			names, everything = append(names, name), everything || name == ""
+		v, ok := n.(*parser.VectorSelector)
+		if !ok {
+			return nil
 		}
+		name := metricName(v)
+		if name == "" {
+			refill = refill || !h.everything
+			h.everything = true
+			return nil
+		}
+		m := h.metrics[name]
+		if m == nil {
+			m = &metric{name: name}
+			h.metrics[name] = m
+		}
+		if m.add(v.LabelMatchers) {
+			refill = refill || len(m.list) > 0
+			m.seen, m.list = 0, nil
+		}
+		metrics = append(metrics, m)
 		return nil
 	})
-	return names, everything
+	return metrics, refill
+}
+
+// maxSelections bounds the different selections of one metric. Further ones select all its series.
+const maxSelections = 8
+
+// metric is a metric that queries name, with those of its series that they select.
+type metric struct {
+	name       string
+	selections [][]*labels.Matcher
+	all        bool
+	// list are the selected ones of the first seen series.
+	seen int
+	list []*series
+}
+
+// add adds what a query selects. It reports whether that is new.
+func (m *metric) add(selection []*labels.Matcher) bool {
+	same := func(other []*labels.Matcher) bool {
+		return slices.EqualFunc(selection, other, func(a, b *labels.Matcher) bool {
+			return a.Type == b.Type && a.Name == b.Name && a.Value == b.Value
+		})
+	}
+	if m.all || slices.ContainsFunc(m.selections, same) {
+		return false
+	}
+	m.selections = append(m.selections, selection)
+	m.all = len(m.selections) > maxSelections
+	return true
+}
+
+// update returns the selected ones of the metric's series.
+func (m *metric) update(all []*series) []*series {
+	for _, t := range all[m.seen:] {
+		if m.all || slices.ContainsFunc(m.selections, t.matches) {
+			m.list = append(m.list, t)
+		}
+	}
+	m.seen = len(all)
+	return m.list
+}
+
+// matches reports whether a series has labels that match.
+func (t *series) matches(selection []*labels.Matcher) bool {
+	for _, m := range selection {
+		if !m.Matches(t.source.Label(m.Name)) {
+			return false
+		}
+	}
+	return true
 }
 
 // metricName returns the metric that a selector names, or "".

@@ -105,10 +105,23 @@ func TestLateAppendsAnswerLikeEarlyOnes(t *testing.T) {
 		`topk(2, m0_total)`, `m0_total / on (pod) group_left m0_total`, `rate(m0_total[15s])`, `changes(m1_total[3m])`,
 		`m2_total @ 946684860`, `sum(m0_total{missing=""})`, `avg(m1_total{status=~"5.."}) by (le)`,
 	}
+	some := []string{
+		`m0_total{status="503"}`, `sum(rate(m0_total{status="200",pod!~"pod-0|pod-12"}[1m]))`, `m1_total{le="1"}`,
+		`m2_total{pod=~"pod-1.*",missing=""} / on (pod) m2_total{status!="503"}`, `m0_total{missing!=""}`,
+	}
 	for seed := range uint64(6) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		db, want, at, queries := open(t), openHead(t), start, slices.Clone(named)
+		db, want, at, queries := open(t), openHead(t), start, slices.Clone(some)
+		if seed == 0 {
+			queries = slices.Clone(named)
+		}
 		for scrape := range 40 {
+			if scrape == 10 { // so far queries have selected some series of a metric
+				for n := range 10 {
+					queries = append(queries, fmt.Sprintf(`m1_total{pod!="pod-%d",le=~"0.+|1"}`, n))
+				}
+				queries = append(queries, named...)
+			}
 			if scrape == 20 { // so far every query has named its metric
 				queries = append(queries, `{__name__=~"m[01]_total",status!="200"}`, `count({pod=~"pod-.*"})`)
 			}

@@ -53,8 +53,9 @@ type Label struct{ Name, Value string }
 
 // Series describes a series.
 type Series interface {
-	// Name returns the label __name__, Labels all labels, in any order. No other series has the same.
-	Name() string
+	// Label returns the value of a label, or "" if there is none. That of __name__ is the metric.
+	Label(name string) string
+	// Labels returns all labels, in any order. No other series has the same.
 	Labels() []Label
 }
 
@@ -76,7 +77,10 @@ func Open() *DB {
 		// viz extension (prometheus.yaml). The engine panics without this function.
 		NoStepSubqueryIntervalFn: func(int64) int64 { return ScrapeInterval.Milliseconds() },
 	})
-	return &DB{engine: engine, samples: samples{byName: map[string][]*series{}}, registrySeries: map[string]*series{}}
+	return &DB{
+		engine: engine, samples: samples{byName: map[string][]*series{}}, head: head{metrics: map[string]*metric{}},
+		registrySeries: map[string]*series{},
+	}
 }
 
 // Close releases all resources.
@@ -211,10 +215,20 @@ func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float
 	s.db.samples.sample(t, value)
 }
 
-// registrySeries are the labels of a series of a registry, __name__ first. It implements [Series].
+// registrySeries are the labels of a series of a registry. It implements [Series].
 type registrySeries []Label
 
-func (s registrySeries) Name() string    { return s[0].Value }
+// Label implements [Series].
+func (s registrySeries) Label(name string) string {
+	for _, l := range s {
+		if l.Name == name {
+			return l.Value
+		}
+	}
+	return ""
+}
+
+// Labels implements [Series].
 func (s registrySeries) Labels() []Label { return s }
 
 func scalarValue(m *dto.Metric) (float64, bool) {

@@ -33,7 +33,14 @@ type labelled struct {
 	labels []prom.Label
 }
 
-func (s labelled) Name() string { return s.name }
+func (s labelled) Label(name string) string {
+	for _, l := range s.Labels() {
+		if l.Name == name {
+			return l.Value
+		}
+	}
+	return ""
+}
 
 func (s labelled) Labels() []prom.Label {
 	return append([]prom.Label{{Name: "__name__", Value: s.name}}, s.labels...)

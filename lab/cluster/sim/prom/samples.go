@@ -49,7 +49,7 @@ func (s *samples) begin(at int64) error {
 func (s *samples) add(source Series) *series {
 	t := &series{source: source, first: len(s.times) - 1, values: make([]float64, 0, usualScrapes)}
 	s.list = append(s.list, t)
-	name := source.Name()
+	name := source.Label(labels.MetricName)
 	s.byName[name] = append(s.byName[name], t)
 	return t
 }
