@@ -2,7 +2,10 @@ package sim_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"coalmine/lab/cluster/sim"
 	"coalmine/lab/event"
 	"coalmine/lab/run"
+	"coalmine/lab/run/worker"
 	"coalmine/lab/scenario"
 	"coalmine/loadgen"
 )
@@ -37,16 +41,21 @@ func tenMinutes(t testing.TB, rate float64) cluster.RunSpec {
 }
 
 // BenchmarkRollout plays ten virtual minutes at 200 requests/s with the real Flagger and PromQL,
-// and reports the CPU time of one and the peak memory of the process. Like a worker it uses one
-// processor.
+// and reports the CPU time of one and the peak memory of the process. Processor and garbage collector
+// are set as in a worker, which writes the same log, but to a pipe or a file.
 func BenchmarkRollout(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer debug.SetGCPercent(debug.SetGCPercent(worker.GCPercent))
 	spec := tenMinutes(b, 200)
 	play(b, spec) // initializes process-wide state
 	before, _ := usage(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		play(b, spec)
+		log := event.NewWriter(io.Discard)
+		err := run.Play(b.Context(), sim.Cluster{Version: "test"}, spec, log.Write)
+		if err := errors.Join(err, log.Close()); err != nil {
+			b.Fatal(err)
+		}
 	}
 	after, peak := usage(b)
 	b.ReportMetric((after-before).Seconds()/float64(b.N), "cpu-s/op")

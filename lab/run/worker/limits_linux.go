@@ -22,10 +22,6 @@ const (
 	readerHeapBytes  = 1 << 30
 )
 
-// gcPercent lets the heap of a run, which is small, grow between collections: it takes some percent
-// less CPU time. Near the limit of the memory the collector does not wait for it.
-const gcPercent = 300
-
 // limit is a limit of the operating system.
 type limit struct {
 	name     string
@@ -39,7 +35,7 @@ func limitProcess() error { return Limit(cpuSeconds) }
 // Limit limits the resources of this process, which plays runs for this long in CPU seconds at most.
 func Limit(seconds int) error {
 	debug.SetMemoryLimit(heapBytes)
-	debug.SetGCPercent(gcPercent)
+	debug.SetGCPercent(GCPercent)
 	return set(
 		limit{"CPU time", syscall.RLIMIT_CPU, uint64(seconds)},
 		limit{"memory", syscall.RLIMIT_DATA, dataBytes},

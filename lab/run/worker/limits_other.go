@@ -11,8 +11,12 @@ func limitProcess() error { return Limit(0) }
 // Limit does for a number of runs what limitProcess does for one.
 func Limit(int) error {
 	debug.SetMemoryLimit(1 << 30)
+	debug.SetGCPercent(GCPercent)
 	return nil
 }
 
 // LimitReader does for readers of others' files what limitProcess does for workers.
-func LimitReader(bool) error { return limitProcess() }
+func LimitReader(bool) error {
+	debug.SetMemoryLimit(1 << 30)
+	return nil
+}
