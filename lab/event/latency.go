@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -40,9 +41,32 @@ type BucketCount struct {
 
 // LatencyBucket returns the index of the bucket that contains d: bucket i ends at 100 µs · 1.1^i.
 func LatencyBucket(d time.Duration) int {
-	i, _ := slices.BinarySearch(latencyBounds()[:], d)
-	return min(i, LatencyBuckets-1)
+	bounds, i := latencyBounds(), int(firstBuckets()[octave(d)])
+	for i < LatencyBuckets-1 && bounds[i] < d {
+		i++
+	}
+	return i
 }
+
+// octave numbers eighths of the octaves of positive durations, by their four highest bits.
+func octave(d time.Duration) int {
+	n := uint64(max(d, 8))
+	length := bits.Len64(n)
+	return length<<3 | int(n>>(length-4)&7)
+}
+
+// firstBuckets has, by octave, a bucket of its shortest duration, where the search begins.
+var firstBuckets = sync.OnceValue(func() *[64 << 3]uint8 {
+	var first [64 << 3]uint8
+	for i := range first {
+		if length := i >> 3; length >= 4 {
+			shortest := time.Duration(8|i&7) << (length - 4)
+			bucket, _ := slices.BinarySearch(latencyBounds()[:], shortest)
+			first[i] = uint8(min(bucket, LatencyBuckets-1))
+		}
+	}
+	return &first
+})
 
 // BucketBound returns the upper bound of a bucket.
 func BucketBound(i int) time.Duration { return latencyBounds()[min(max(i, 0), LatencyBuckets-1)] }
