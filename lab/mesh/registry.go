@@ -42,7 +42,7 @@ type metric struct {
 	// value is that of a counter or gauge, or the sum of a histogram.
 	value float64
 	// counts are those of a histogram's buckets; the last one is +Inf.
-	counts []float64
+	counts []uint32
 	bounds []float64
 	// lastUsed is when the metric's target was last recorded, or nil for metrics that are retained.
 	lastUsed *time.Duration
@@ -100,7 +100,7 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 	m := &metric{owner: owner, key: key, lastUsed: used, bounds: bounds, firstID: r.nextID, name: name, base: labels}
 	r.nextID++
 	if bounds != nil {
-		m.counts = make([]float64, len(bounds)+1)
+		m.counts = make([]uint32, len(bounds)+1)
 		r.nextID += len(bounds) + 2
 	}
 	if !r.removed[owner] {
@@ -234,13 +234,13 @@ func (m *metric) each(f func(s Series, value float64)) {
 		f(Series{m, 0}, m.value)
 		return
 	}
-	count := 0.0
+	count := uint64(0)
 	last := len(m.counts)
 	for i, v := range m.counts {
-		count += v
-		f(Series{m, i}, count)
+		count += uint64(v)
+		f(Series{m, i}, float64(count))
 	}
-	f(Series{m, last}, count)
+	f(Series{m, last}, float64(count))
 	f(Series{m, last + 1}, m.value)
 }
 

@@ -90,19 +90,27 @@ func (p *Pod) Take(now time.Duration, j *Job, w *Work) (Slot, Admission) {
 	}
 }
 
-// Done ends the job in a slot, and leaks its memory. If the job's Work.Hold is not zero, the slot
-// stays busy and the caller calls Release after that time. Otherwise the first waiting job starts,
-// and its Start is returned. A stale slot has no effect. The caller checks Killed afterwards.
+// Done ends the job in a slot like Finish, and then starts the first waiting one like Next.
 func (p *Pod) Done(now time.Duration, s Slot) (next Start, ok bool) {
+	if !p.Finish(s) {
+		return Start{}, false
+	}
+	return p.Next(now)
+}
+
+// Finish ends the job in a slot, and leaks its memory. If the job's Work.Hold is not zero, the slot
+// stays busy and the caller calls Release after that time. A stale slot has no effect: the result is
+// false then. The caller checks Killed afterwards.
+func (p *Pod) Finish(s Slot) bool {
 	grow, ok := p.slots.finish(s)
 	if !ok {
-		return Start{}, false
+		return false
 	}
 	p.memory += grow
 	if limit := p.model.behaviour.Memory.Limit; limit > 0 && p.memory > limit {
 		p.killed = true
 	}
-	return p.next(now)
+	return true
 }
 
 // Release frees a slot that was held after the answer. If a job waits, it starts, and its Start is
@@ -111,11 +119,11 @@ func (p *Pod) Release(now time.Duration, s Slot) (next Start, ok bool) {
 	if !p.slots.release(s) {
 		return Start{}, false
 	}
-	return p.next(now)
+	return p.Next(now)
 }
 
-// next starts the first waiting job, if there is one and a free slot.
-func (p *Pod) next(now time.Duration) (Start, bool) {
+// Next starts the first waiting job, if there is one and a free slot, and returns its start.
+func (p *Pod) Next(now time.Duration) (Start, bool) {
 	if p.killed || p.queue.len() == 0 || !p.hasSlot() {
 		return Start{}, false
 	}

@@ -25,9 +25,8 @@ func (p *Plane) release(s *heldSlot) {
 	if held.restarts != held.pod.restarts {
 		return // the slot ended with the crash
 	}
-	next, ok := held.pod.server.Release(p.now, held.slot)
 	if held.faultHit {
 		held.pod.faultySlots--
 	}
-	p.startNext(next, ok)
+	p.startNext(held.pod.server.Release(p.now, held.slot))
 }

@@ -150,7 +150,7 @@ func (p *Plane) withoutBackend(h *hop) int {
 		return 502
 	case h.rule == nil:
 		return 404
-	case h.rule.compiled.Broken():
+	case h.rule.broken:
 		return 502
 	case h.rule.compiled.Redirect != nil:
 		if status := p.redirect(h, h.rule.compiled.Redirect); status != 0 {
@@ -246,8 +246,9 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 func (p *Plane) offer(h *hop) {
 	d := h.server
 	d.requests++
-	job := service.Job{Request: h.request, Tag: h.tag()}
-	job.Request.Attempt += h.allDraws()
+	r := &h.request // copied field by field: a load of several waits for those that were just stored
+	job := service.Job{Tag: h.tag(), Request: service.Request{
+		Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Attempt: r.Attempt + h.allDraws()}}
 	if len(h.drops) > 0 {
 		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
 	}
@@ -302,13 +303,15 @@ func (p *Plane) workDone(h *hop) {
 	status := h.work.Call.Ended(h.calleeStatus, h.work.Status)
 	h.wrong = h.wrong || h.work.Wrong
 	p.returnResponse(h, status)
-	next, ok := d.server.Done(p.now, slot)
+	ended := d.server.Finish(slot)
 	if hold > 0 {
 		p.hold(heldSlot{d, slot, d.restarts, hit, true}, hold)
 	} else if hit {
 		d.faultySlots--
 	}
-	p.startNext(next, ok)
+	if ended && d.server.Waiting() > 0 {
+		p.startNext(d.server.Next(p.now))
+	}
 	if d.server.Killed() && !d.down {
 		p.crash(d)
 	}

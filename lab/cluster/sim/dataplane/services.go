@@ -42,6 +42,8 @@ type rule struct {
 	timeouts mesh.Timeouts
 	retry    *mesh.Retry
 	limited  bool
+	// broken is that of [mesh.CompiledRule.Broken].
+	broken bool
 	// profile is the route of a ServiceProfile that the rule stands for; nil for others.
 	profile *mesh.ProfileRoute
 	// available reports whether a backend can receive requests. It is a field to avoid an
@@ -169,7 +171,7 @@ func (p *Plane) newRule(s *meshService, number int, c *mesh.CompiledRule) *rule 
 		own.Backends = []mesh.Backend{{Service: s.name, Namespace: s.namespace, Port: s.port, Weight: 1}}
 		c = &own
 	}
-	r := &rule{number: number, compiled: c}
+	r := &rule{number: number, compiled: c, broken: c.Broken()}
 	r.timeouts, r.retry = c.Limits(&s.policy)
 	r.limited = r.timeouts != (mesh.Timeouts{}) || r.retry != nil
 	for _, b := range c.Backends {
