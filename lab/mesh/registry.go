@@ -16,7 +16,7 @@ const RetainIdle = 10 * time.Minute
 type Label struct{ Name, Value string }
 
 // Registry holds the series of all pods. Recording only adds to a number; the labels of a series are
-// built when they are first asked for. As with the proxy, [Registry.Each] omits series that were
+// built when they are first asked for. As with the proxy, [Registry.Each] omits metrics that were
 // never recorded.
 //
 // Each series belongs to an owner, a number that identifies one scraped process; see
@@ -205,22 +205,31 @@ func (s Series) Labels() []Label {
 	return s.m.labels[s.n]
 }
 
-// Each calls f for every series, in an order that depends only on the order of recording.
-func (r *Registry) Each(now time.Duration, f func(s Series, value float64)) {
+// Each calls f for every metric that was recorded, in an order that depends only on the order of
+// recording.
+func (r *Registry) Each(now time.Duration, f func(Metric)) {
 	for _, m := range r.list {
 		if m.recorded && m.lastUsed != nil && now-*m.lastUsed > RetainIdle {
 			m.reset()
 		}
 		if m.recorded {
-			m.each(f)
+			f(Metric{m})
 		}
 	}
 }
 
-// Collect calls each for every series like [Registry.Each], with its id and its labels, which must not
-// be changed.
+// Collect calls each for every series of the metrics of [Registry.Each], with its id and its labels,
+// which must not be changed.
 func (r *Registry) Collect(now time.Duration, each func(id int, labels []Label, value float64)) {
-	r.Each(now, func(s Series, value float64) { each(s.ID(), s.Labels(), value) })
+	var values []float64
+	r.Each(now, func(m Metric) {
+		values = append(values[:0], make([]float64, m.Len())...)
+		m.Values(values)
+		for i, v := range values {
+			s := m.Series(i)
+			each(s.ID(), s.Labels(), v)
+		}
+	})
 }
 
 func (m *metric) reset() {
@@ -229,19 +238,36 @@ func (m *metric) reset() {
 	clear(m.counts)
 }
 
-func (m *metric) each(f func(s Series, value float64)) {
-	if m.bounds == nil {
-		f(Series{m, 0}, m.value)
-		return
+// Metric is a counter, a gauge or a histogram with its series.
+type Metric struct{ m *metric }
+
+// ID identifies the metric for the life of the registry.
+func (x Metric) ID() int { return x.m.firstID }
+
+// Len returns the number of series, which is always the same.
+func (x Metric) Len() int {
+	if x.m.bounds == nil {
+		return 1
 	}
-	count := uint64(0)
+	return len(x.m.counts) + 2
+}
+
+// Series returns series i.
+func (x Metric) Series(i int) Series { return Series{x.m, i} }
+
+// Values sets the present values of all series.
+func (x Metric) Values(values []float64) {
+	m, count := x.m, uint64(0)
 	last := len(m.counts)
-	for i, v := range m.counts {
-		count += uint64(v)
-		f(Series{m, i}, float64(count))
+	if m.bounds != nil {
+		for i, v := range m.counts {
+			count += uint64(v)
+			values[i] = float64(count)
+		}
+		values[last] = float64(count)
+		last++
 	}
-	f(Series{m, last}, float64(count))
-	f(Series{m, last + 1}, m.value)
+	values[last] = m.value
 }
 
 // Remove deletes the series of an owner for good, when its process is gone. Recording by its

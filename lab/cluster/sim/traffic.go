@@ -115,12 +115,16 @@ func (t *traffic) removePod(name string) {
 
 // collect adds the series of all proxies and services to a scrape.
 func (t *traffic) collect(s *prom.Scrape) {
-	t.plane.Collect(func(series mesh.Series, value float64) {
-		id := series.ID()
+	t.plane.Collect(func(m mesh.Metric) {
+		id := m.ID()
 		if !s.Knows(id) {
-			s.Define(id, meshSeries{series})
+			series := make([]prom.Series, m.Len())
+			for i := range series {
+				series[i] = meshSeries{m.Series(i)}
+			}
+			s.Define(id, series)
 		}
-		s.Add(id, value)
+		m.Values(s.Values(id))
 	})
 }
 

@@ -105,9 +105,20 @@ func run(t *testing.T, step time.Duration, change func(*loadgen.Workload, *datap
 		write(t, &out, s.Cells())
 	}
 	write(t, &out, s.Totals())
-	s.Collect(func(series mesh.Series, v float64) { fmt.Fprintln(&out, series.ID(), series.Labels(), v) })
+	eachSeries(s.Plane, func(series mesh.Series, v float64) { fmt.Fprintln(&out, series.ID(), series.Labels(), v) })
 	write(t, &out, s.Recent(10*time.Second))
 	return out.Bytes()
+}
+
+// eachSeries calls f for every series that a scrape would find.
+func eachSeries(p *dataplane.Plane, f func(mesh.Series, float64)) {
+	p.Collect(func(m mesh.Metric) {
+		values := make([]float64, m.Len())
+		m.Values(values)
+		for i, v := range values {
+			f(m.Series(i), v)
+		}
+	})
 }
 
 func write(t *testing.T, out *bytes.Buffer, v any) {

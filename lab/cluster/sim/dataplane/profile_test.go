@@ -41,7 +41,7 @@ func TestProfileComesBeforeRoutes(t *testing.T) {
 		if all == 0 || rest == 0 || all+rest != float64(len(got)) {
 			t.Errorf("%s: %g requests of the route and %g of none are counted, of %d", name, all, rest, len(got))
 		}
-		s.Collect(func(series mesh.Series, _ float64) {
+		eachSeries(s.Plane, func(series mesh.Series, _ float64) {
 			ofRoute := strings.HasPrefix(series.Name(), "outbound_http_route_")
 			if ofRoute && slices.Contains(series.Labels(), mesh.Label{Name: "parent_name", Value: "backend"}) {
 				t.Errorf("%s: %v", name, series.Labels())

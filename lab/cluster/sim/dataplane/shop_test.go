@@ -162,7 +162,7 @@ func (s *shop) route(rules ...mesh.Rule) {
 // series returns the sum of all scraped samples with the labels.
 func (s *shop) series(labels ...string) float64 {
 	sum := 0.0
-	s.Collect(func(series mesh.Series, v float64) {
+	eachSeries(s.Plane, func(series mesh.Series, v float64) {
 		found := 0
 		for _, l := range series.Labels() {
 			for i := 0; i < len(labels); i += 2 {

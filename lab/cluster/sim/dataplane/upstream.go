@@ -271,6 +271,6 @@ func (p *Plane) appStats(d *pod, r service.Request) *mesh.AppStats {
 	return d.stats[at]
 }
 
-// Collect calls each for every series that a scrape would find now: those of the proxies and those
+// Collect calls each for every metric that a scrape would find now: those of the proxies and those
 // of the demo services.
-func (p *Plane) Collect(each func(s mesh.Series, value float64)) { p.registry.Each(p.now, each) }
+func (p *Plane) Collect(each func(mesh.Metric)) { p.registry.Each(p.now, each) }

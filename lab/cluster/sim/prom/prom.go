@@ -44,8 +44,8 @@ type DB struct {
 	mu             sync.Mutex
 	samples        samples
 	head           head
-	series         []*series          // indexed by the caller's number
-	registrySeries map[string]*series // series of registries, by name and labels
+	groups         []*group          // indexed by the caller's number
+	registrySeries map[string]*group // series of registries, by name and labels
 }
 
 // Label is a name and a value.
@@ -79,7 +79,7 @@ func Open() *DB {
 	})
 	return &DB{
 		engine: engine, samples: samples{byName: map[string][]*series{}}, head: head{metrics: map[string]*metric{}},
-		registrySeries: map[string]*series{},
+		registrySeries: map[string]*group{},
 	}
 }
 
@@ -92,21 +92,24 @@ type Scrape struct {
 	errs []error
 }
 
-// Knows reports whether a series was defined. Its number is small and identifies it in every scrape.
+// Knows reports whether a group of series was defined. Its number is small and identifies it in every
+// scrape.
 func (s *Scrape) Knows(number int) bool {
-	return number < len(s.db.series) && s.db.series[number] != nil
+	return number < len(s.db.groups) && s.db.groups[number] != nil
 }
 
-// Define defines a series, whose first sample follows.
-func (s *Scrape) Define(number int, x Series) {
-	for number >= len(s.db.series) {
-		s.db.series = append(s.db.series, nil)
+// Define defines a group of series of which a scrape has all or none, such as those of a histogram.
+// Their first samples follow.
+func (s *Scrape) Define(number int, group []Series) {
+	for number >= len(s.db.groups) {
+		s.db.groups = append(s.db.groups, nil)
 	}
-	s.db.series[number] = s.db.samples.add(x)
+	s.db.groups[number] = s.db.samples.add(group...)
 }
 
-// Add adds a sample of a series that was defined, one for each scrape.
-func (s *Scrape) Add(number int, value float64) { s.db.samples.sample(s.db.series[number], value) }
+// Values returns where a group's samples of this scrape are to be set. It is called once for each
+// scrape that has the group.
+func (s *Scrape) Values(number int) []float64 { return s.db.samples.row(s.db.groups[number]) }
 
 // Scrape takes one sample of every series of the sources. Series that were in the last scrape and
 // are not in this one are marked stale.
@@ -212,7 +215,7 @@ func (s *Scrape) addNamed(name string, m *dto.Metric, added []Label, value float
 		t = s.db.samples.add(registrySeries(metricLabels(name, m, added)))
 		s.db.registrySeries[key] = t
 	}
-	s.db.samples.sample(t, value)
+	s.db.samples.row(t)[0] = value
 }
 
 // registrySeries are the labels of a series of a registry. It implements [Series].

@@ -58,9 +58,9 @@ func counter(name string, v *float64, ls ...prom.Label) prom.Source {
 // sample adds a sample of a series, which it defines if necessary.
 func sample(s *prom.Scrape, number int, v float64, x labelled) {
 	if !s.Knows(number) {
-		s.Define(number, x)
+		s.Define(number, []prom.Series{x})
 	}
-	s.Add(number, v)
+	s.Values(number)[0] = v
 }
 
 func value(t *testing.T, db *prom.DB, q string, at time.Time) float64 {

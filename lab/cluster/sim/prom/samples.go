@@ -3,6 +3,7 @@ package prom
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -12,23 +13,33 @@ import (
 // samples are all samples of a run. Those that a query may select are appended to the database before
 // it; of the others only numbers are kept, since appending them would take a sixth of a run's CPU time.
 type samples struct {
-	times  []int64   // of the scrapes, in milliseconds
+	times  []int64 // of the scrapes, in milliseconds
+	groups []*group
 	list   []*series // in the order of their first samples
 	byName map[string][]*series
 }
 
-// series has a value for each scrape since its first one.
+// group has the values of some series for each scrape since their first one, scrape by scrape.
+type group struct {
+	first, width int
+	values       []float64
+}
+
+// scrapes returns for how many scrapes the group has values.
+func (g *group) scrapes() int { return len(g.values) / g.width }
+
+// series is one of a group.
 type series struct {
 	source Series
-	first  int // scrape of values[0]
-	values []float64
+	group  *group
+	column int
 	// ref and lset are those in the database, which has appended values.
 	ref      storage.SeriesRef
 	lset     labels.Labels
 	appended int
 }
 
-// usualScrapes is how many scrapes a series has room for at first.
+// usualScrapes is for how many scrapes of a run there is room at first.
 const usualScrapes = 64
 
 // missing stands for no sample. It is a NaN that no source has, like the marker of stale series.
@@ -45,29 +56,47 @@ func (s *samples) begin(at int64) error {
 	return nil
 }
 
-// add adds a series that has no sample yet.
-func (s *samples) add(source Series) *series {
-	t := &series{source: source, first: len(s.times) - 1, values: make([]float64, 0, usualScrapes)}
-	s.list = append(s.list, t)
-	name := source.Label(labels.MetricName)
-	s.byName[name] = append(s.byName[name], t)
-	return t
+// add adds a group of series that have no sample yet.
+func (s *samples) add(sources ...Series) *group {
+	first := len(s.times) - 1
+	room := len(sources) * max(usualScrapes-first, 4)
+	g := &group{first: first, width: len(sources), values: make([]float64, 0, room)}
+	s.groups = append(s.groups, g)
+	members := make([]series, len(sources))
+	for i, source := range sources {
+		t := &members[i]
+		*t = series{source: source, group: g, column: i}
+		s.list = append(s.list, t)
+		name := source.Label(labels.MetricName)
+		s.byName[name] = append(s.byName[name], t)
+	}
+	return g
 }
 
-// sample adds a value of a series in the present scrape. A series has one value for each scrape.
-func (s *samples) sample(t *series, v float64) {
-	for t.first+len(t.values) < len(s.times)-1 {
-		t.values = append(t.values, missing())
+// row returns the place of a group's values of the present scrape. A group has one row for each
+// scrape.
+func (s *samples) row(g *group) []float64 {
+	for g.first+g.scrapes() < len(s.times)-1 {
+		g.fill(missing())
 	}
-	t.values = append(t.values, v)
+	n := len(g.values)
+	g.values = slices.Grow(g.values, g.width)[:n+g.width]
+	return g.values[n:]
+}
+
+// fill adds a scrape in which all series have the same value.
+func (g *group) fill(v float64) {
+	for range g.width {
+		g.values = append(g.values, v)
+	}
 }
 
 // end marks series as stale that were in the last scrape and are not in this one, as Prometheus does
 // (documentation, querying basics, staleness).
 func (s *samples) end() {
-	for _, t := range s.list {
-		if t.first+len(t.values) == len(s.times)-1 && !value.IsStaleNaN(t.values[len(t.values)-1]) {
-			t.values = append(t.values, stale())
+	for _, g := range s.groups {
+		if g.first+g.scrapes() == len(s.times)-1 && !value.IsStaleNaN(g.values[len(g.values)-1]) {
+			g.fill(stale())
 		}
 	}
 }
@@ -79,12 +108,13 @@ func (t *series) appendTo(app storage.Appender, times []int64) error {
 		t.lset = toLabels(t.source.Labels())
 	}
 	none := math.Float64bits(missing())
-	for ; t.appended < len(t.values); t.appended++ {
-		v := t.values[t.appended]
+	g := t.group
+	for scrapes := g.scrapes(); t.appended < scrapes; t.appended++ {
+		v := g.values[t.appended*g.width+t.column]
 		if math.Float64bits(v) == none {
 			continue
 		}
-		ref, err := app.Append(t.ref, t.lset, times[t.first+t.appended], v)
+		ref, err := app.Append(t.ref, t.lset, times[g.first+t.appended], v)
 		if err != nil {
 			return err
 		}
