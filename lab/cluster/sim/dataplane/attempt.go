@@ -165,8 +165,8 @@ func (p *Plane) retry(h *hop, status int, err string) {
 	*h = hop{
 		id: h.id, gen: h.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
 		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, try: h.try + 1, draws: h.draws,
-		session: h.session, item: h.item, rule: h.rule, stats: h.stats, priorFaultHit: h.priorFaultHit, extra: h.extra, drops: h.drops,
-		load: h.load, worker: h.worker,
+		session: h.session, item: h.item, rule: h.rule, stats: h.stats, priorFaultHit: h.priorFaultHit,
+		extra: h.extra, drops: h.drops, load: h.load, worker: h.worker,
 	}
 	pause := time.Duration(0)
 	if r := h.rule.retry; r != nil {
@@ -214,8 +214,8 @@ func (p *Plane) detach(h *hop) *hop {
 	*n = hop{
 		id: n.id, gen: n.gen, request: h.request, depth: h.depth, from: h.from, service: h.service, parent: h.parent,
 		parentGen: h.parentGen, firstSent: h.firstSent, sent: h.sent, attempted: h.attempted, try: h.try,
-		draws: h.draws, session: h.session, item: h.item, rule: h.rule, stats: h.stats, backend: h.backend, upstream: h.upstream,
-		deadline: h.deadline, load: h.load, worker: h.worker,
+		draws: h.draws, session: h.session, item: h.item, rule: h.rule, stats: h.stats, backend: h.backend,
+		upstream: h.upstream, deadline: h.deadline, load: h.load, worker: h.worker,
 		faultHit: h.faultHit, priorFaultHit: h.priorFaultHit, servedBy: h.servedBy,
 		extra: h.extra, drops: h.drops,
 	}
