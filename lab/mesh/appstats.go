@@ -30,7 +30,7 @@ func (r *Registry) App(owner int, added []Label, route, cohort, version string) 
 // Response counts a response.
 func (a *AppStats) Response(status int, latency time.Duration) {
 	at := a.reg.bounds.place(latency)
-	a.duration.observe(at.app, at.seconds)
+	a.duration.observe(at.app, int64(latency))
 	for i := range a.statuses {
 		if a.statuses[i].status == status {
 			a.statuses[i].total.Inc()

@@ -21,6 +21,13 @@ type bounds struct {
 	last placed
 }
 
+// Numbers of buckets.
+const (
+	numLatency  = 26
+	numRequest  = 5
+	numResponse = 8
+)
+
 // buckets are the positions of a time in the histograms.
 type buckets struct{ latency, request, response, app uint8 }
 
@@ -28,8 +35,8 @@ type buckets struct{ latency, request, response, app uint8 }
 // proxy records (linkerd2-proxy, linkerd/metrics/src/latency.rs).
 type placed struct {
 	buckets
-	time            time.Duration
-	seconds, millis float64
+	time   time.Duration
+	millis int64
 }
 
 func newBounds() bounds {
@@ -57,7 +64,7 @@ func (b *bounds) place(t time.Duration) *placed {
 
 func (b *bounds) compute(t time.Duration) placed {
 	down := t.Milliseconds()
-	p := placed{time: t, seconds: t.Seconds(), millis: float64(down)}
+	p := placed{time: t, millis: down}
 	// All bounds are whole milliseconds: a time is within one if it is when rounded up.
 	if up := (t + time.Millisecond - 1).Milliseconds(); t >= 0 && up < int64(len(b.byMillis)) {
 		p.buckets = b.byMillis[up]

@@ -33,8 +33,8 @@ func (p *Proxy) inboundRouteStats(v Verdict) inboundRouteStats {
 // answered counts a response; 0 is a connection that broke.
 func (s *inboundRouteStats) answered(status int, latency time.Duration) {
 	at := s.proxy.reg.bounds.place(latency)
-	s.request.observe(at.response, at.seconds)
-	s.response.observe(at.request, at.seconds)
+	s.request.observe(at.response, int64(latency))
+	s.response.observe(at.request, int64(latency))
 	for i := range s.statuses {
 		if s.statuses[i].status == status {
 			s.statuses[i].total.Inc()

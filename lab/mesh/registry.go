@@ -28,6 +28,8 @@ type Registry struct {
 	nextID  int
 	// bounds are shared by all histograms, to stay in the CPU cache.
 	bounds bounds
+	// pending are the paths whose counts the metrics lack.
+	pending []*Path
 }
 
 // NewRegistry returns an empty registry.
@@ -39,11 +41,14 @@ func NewRegistry() *Registry {
 // a cache line.
 type metric struct {
 	recorded bool
-	// value is that of a counter or gauge, or the sum of a histogram.
+	// value is that of a counter or gauge, or the sum of a histogram in nanoseconds or milliseconds:
+	// a whole number, so that it does not depend on the order of the summands.
 	value float64
 	// counts are those of a histogram's buckets; the last one is +Inf.
 	counts []uint32
 	bounds []float64
+	// unit is how much of value is one of the bounds' units.
+	unit float64
 	// lastUsed is when the metric's target was last recorded, or nil for metrics that are retained.
 	lastUsed *time.Duration
 
@@ -59,9 +64,11 @@ type metric struct {
 type Counter struct{ m *metric }
 
 // Inc adds 1.
-func (c Counter) Inc() {
+func (c Counter) Inc() { c.add(1) }
+
+func (c Counter) add(n uint32) {
 	c.m.recorded = true
-	c.m.value++
+	c.m.value += float64(n)
 }
 
 // Set sets the value of a gauge.
@@ -73,11 +80,20 @@ func (c Counter) Set(v float64) {
 // Histogram is the handle of a histogram.
 type Histogram struct{ m *metric }
 
-// observe counts a value in its bucket.
-func (h Histogram) observe(bucket uint8, v float64) {
+// observe counts a whole number of nanoseconds or milliseconds in its bucket.
+func (h Histogram) observe(bucket uint8, v int64) {
 	h.m.recorded = true
 	h.m.counts[bucket]++
-	h.m.value += v
+	h.m.value += float64(v)
+}
+
+// add adds the counts of several observations, and their sum.
+func (h Histogram) add(counts []uint32, sum int64) {
+	h.m.recorded = true
+	for i, n := range counts {
+		h.m.counts[i] += n
+	}
+	h.m.value += float64(sum)
 }
 
 // Counter returns the counter with a name and labels, creating it if necessary. Labels with empty
@@ -86,9 +102,12 @@ func (r *Registry) Counter(owner int, name string, labels ...Label) Counter {
 	return Counter{r.intern(owner, nil, nil, name, labels)}
 }
 
-// Histogram returns the histogram with a name, labels and upper bounds; the bucket +Inf is added.
+// Histogram returns the histogram of seconds with a name, labels and upper bounds; the bucket +Inf is
+// added.
 func (r *Registry) Histogram(owner int, name string, bounds []float64, labels ...Label) Histogram {
-	return Histogram{r.intern(owner, nil, bounds, name, labels)}
+	h := Histogram{r.intern(owner, nil, bounds, name, labels)}
+	h.m.unit = float64(time.Second)
+	return h
 }
 
 func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name string, labels []Label) *metric {
@@ -100,6 +119,7 @@ func (r *Registry) intern(owner int, used *time.Duration, bounds []float64, name
 	m := &metric{owner: owner, key: key, lastUsed: used, bounds: bounds, firstID: r.nextID, name: name, base: labels}
 	r.nextID++
 	if bounds != nil {
+		m.unit = 1
 		m.counts = make([]uint32, len(bounds)+1)
 		r.nextID += len(bounds) + 2
 	}
@@ -208,6 +228,7 @@ func (s Series) Labels() []Label {
 // Each calls f for every metric that was recorded, in an order that depends only on the order of
 // recording.
 func (r *Registry) Each(now time.Duration, f func(Metric)) {
+	r.settle()
 	for _, m := range r.list {
 		if m.recorded && m.lastUsed != nil && now-*m.lastUsed > RetainIdle {
 			m.reset()
@@ -265,14 +286,16 @@ func (x Metric) Values(values []float64) {
 			values[i] = float64(count)
 		}
 		values[last] = float64(count)
-		last++
+		values[last+1] = m.value / m.unit
+		return
 	}
-	values[last] = m.value
+	values[0] = m.value
 }
 
 // Remove deletes the series of an owner for good, when its process is gone. Recording by its
 // handles has no effect.
 func (r *Registry) Remove(owner int) {
+	r.settle()
 	r.removed[owner] = true
 	r.list = slices.DeleteFunc(r.list, func(m *metric) bool {
 		if m.owner == owner {
@@ -284,6 +307,7 @@ func (r *Registry) Remove(owner int) {
 
 // Reset sets the series of an owner to zero, when its process has restarted. Handles remain valid.
 func (r *Registry) Reset(owner int) {
+	r.settle()
 	for _, m := range r.list {
 		if m.owner == owner {
 			m.reset()

@@ -102,7 +102,7 @@ func (p *Proxy) Route(parent ServicePort, r *Route) *RouteStats {
 // of the proxy has status 0.
 func (s *RouteStats) Response(status int, err string, latency time.Duration) {
 	at := s.proxy.reg.bounds.place(latency)
-	s.duration.observe(at.request, at.seconds)
+	s.duration.observe(at.request, int64(latency))
 	count(s.proxy, &s.statuses, "outbound_http_route_request_statuses_total", s.labels, status, err)
 	if err != "" {
 		s.proxy.reg.Counter(s.proxy.owner, "outbound_http_errors_total",
@@ -177,6 +177,6 @@ func (s *BackendStats) Request() { s.requests.Inc() }
 // Response counts a response of the backend, or an error of the proxy with status 0.
 func (s *BackendStats) Response(status int, err string, latency time.Duration) {
 	at := s.proxy.reg.bounds.place(latency)
-	s.duration.observe(at.response, at.seconds)
+	s.duration.observe(at.response, int64(latency))
 	count(s.proxy, &s.statuses, "outbound_http_route_backend_response_statuses_total", s.labels, status, err)
 }

@@ -101,9 +101,22 @@ func (p *Plane) begin(h *hop) {
 	h.servedBy = h.server.servedBy
 }
 
-// countResponse counts a response in the client's proxy. It reports whether the proxy sends the
-// request again instead of passing it on.
+// isPlain reports whether both proxies count the response to a request with the same latency, and send
+// nothing again.
+func (p *Plane) isPlain(h *hop) bool {
+	return h.in != nil && h.endpoint != nil && h.sent == h.dispatched && h.rule.retry == nil &&
+		p.statsOf(h).profile == nil
+}
+
+// countResponse counts a response in the proxies that it passes. It reports whether the client's sends
+// the request again instead of passing it on.
 func (p *Plane) countResponse(h *hop, status int, latency time.Duration) (again bool) {
+	if h.in != nil {
+		h.in.Response(p.now, status, latency)
+	}
+	if h.endpoint == nil {
+		return false
+	}
 	p.endAttempt(h, status, latency)
 	h.edge.out.Response(p.now, status, latency)
 	again = p.sendsAgain(h, status, "")

@@ -335,10 +335,11 @@ func (p *Plane) returnResponse(h *hop, status int) {
 		p.recycle(h)
 		return
 	}
-	if h.in != nil {
-		h.in.Response(p.now, status, latency)
-	}
-	if h.endpoint != nil && p.countResponse(h, status, latency) {
+	switch {
+	case p.isPlain(h):
+		p.endAttempt(h, status, latency)
+		h.edge.path(p.registry, h).Response(p.now, status, latency)
+	case p.countResponse(h, status, latency):
 		p.retry(h, status, "")
 		return
 	}

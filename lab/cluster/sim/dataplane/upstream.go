@@ -137,6 +137,34 @@ type edge struct {
 	connected        bool           // by mTLS
 	in               *inbound
 	policyGeneration int
+	// paths count the responses by recent rules and backends.
+	paths []path
+}
+
+// path is a way of requests through the proxies of an edge.
+type path struct {
+	*mesh.Path
+	stats   *routeStats
+	backend int
+	in      *inbound
+}
+
+// maxPaths bounds the paths of an edge. Requests in flight may still use older ones.
+const maxPaths = 16
+
+// path returns the counters of the way of a request.
+func (e *edge) path(r *mesh.Registry, h *hop) *mesh.Path {
+	for i := len(e.paths) - 1; i >= 0; i-- {
+		if x := &e.paths[i]; x.stats == h.stats && x.backend == h.backend && x.in == h.in {
+			return x.Path
+		}
+	}
+	if len(e.paths) == maxPaths {
+		e.paths = append(e.paths[:0], e.paths[1:]...)
+	}
+	x := r.Path(h.in.Inbound, e.out, h.stats.route, h.stats.backends[h.backend])
+	e.paths = append(e.paths, path{x, h.stats, h.backend, h.in})
+	return x
 }
 
 // inbound is a server proxy's view of one kind of client.
