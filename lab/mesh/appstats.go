@@ -13,7 +13,18 @@ type AppStats struct {
 	owner    int
 	labels   []Label
 	duration Histogram
-	statuses []routeStatus
+	statuses []appStatus
+	// counts and nanos are of responses that the metrics lack.
+	counts  [numApp]uint32
+	nanos   int64
+	pending bool
+}
+
+// appStatus is a counter with the responses that it lacks.
+type appStatus struct {
+	status int
+	n      uint32
+	total  Counter
 }
 
 // App returns the counters of a service's process. The added labels identify the pod and include
@@ -30,15 +41,33 @@ func (r *Registry) App(owner int, added []Label, route, cohort, version string) 
 // Response counts a response.
 func (a *AppStats) Response(status int, latency time.Duration) {
 	at := a.reg.bounds.place(latency)
-	a.duration.observe(at.app, int64(latency))
+	a.counts[at.app]++
+	a.nanos += int64(latency)
+	a.status(status).n++
+	a.reg.postpone(a, &a.pending)
+}
+
+func (a *AppStats) status(status int) *appStatus {
 	for i := range a.statuses {
 		if a.statuses[i].status == status {
-			a.statuses[i].total.Inc()
-			return
+			return &a.statuses[i]
 		}
 	}
 	labels := slices.Concat(a.labels, []Label{{"status", strconv.Itoa(status)}})
-	s := routeStatus{status: status, total: a.reg.Counter(a.owner, "app_http_requests_total", labels...)}
-	s.total.Inc()
-	a.statuses = append(a.statuses, s)
+	a.statuses = append(a.statuses, appStatus{
+		status: status, total: a.reg.Counter(a.owner, "app_http_requests_total", labels...)})
+	return &a.statuses[len(a.statuses)-1]
+}
+
+// settle implements [unsettled].
+func (a *AppStats) settle() {
+	a.pending = false
+	a.duration.add(a.counts[:], a.nanos)
+	a.counts, a.nanos = [numApp]uint32{}, 0
+	for i := range a.statuses {
+		if s := &a.statuses[i]; s.n > 0 {
+			s.total.add(s.n)
+			s.n = 0
+		}
+	}
 }

@@ -26,6 +26,7 @@ const (
 	numLatency  = 26
 	numRequest  = 5
 	numResponse = 8
+	numApp      = 12
 )
 
 // buckets are the positions of a time in the histograms.

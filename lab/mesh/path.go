@@ -38,10 +38,7 @@ func (r *Registry) Path(in *Inbound, out *Outbound, route *RouteStats, backend *
 func (p *Path) Response(now time.Duration, status int, latency time.Duration) {
 	for i := range p.statuses {
 		if s := &p.statuses[i]; s.status == status {
-			if !p.pending {
-				p.pending = true
-				p.reg.pending = append(p.reg.pending, p)
-			}
+			p.reg.postpone(p, &p.pending)
 			p.last = now
 			s.count(p.reg.bounds.place(latency))
 			return
@@ -63,14 +60,7 @@ func (s *pathStatus) count(at *placed) {
 	s.latency[at.latency]++
 }
 
-// settle adds what the paths have counted to the metrics.
-func (r *Registry) settle() {
-	for _, p := range r.pending {
-		p.settle()
-	}
-	r.pending = r.pending[:0]
-}
-
+// settle implements [unsettled].
 func (p *Path) settle() {
 	p.pending = false
 	for i := range p.statuses {
@@ -78,8 +68,8 @@ func (p *Path) settle() {
 		if s.n == 0 {
 			continue
 		}
-		p.in.settle(p.last, s)
-		p.out.settle(p.last, s)
+		p.in.add(p.last, s)
+		p.out.add(p.last, s)
 		p.backend.duration.add(s.response[:], s.nanos)
 		counterOf(p.backend.statuses, s.status).add(s.n)
 		p.route.duration.add(s.request[:], s.nanos)
@@ -88,18 +78,18 @@ func (p *Path) settle() {
 	}
 }
 
-func (s *targetStats) settle(last time.Duration, counted *pathStatus) {
+func (s *targetStats) add(last time.Duration, counted *pathStatus) {
 	*s.lastUsed = max(*s.lastUsed, last)
 	r := s.status(counted.status)
 	r.total.add(counted.n)
 	r.latency.add(counted.latency[:], counted.millis)
 }
 
-func (in *Inbound) settle(last time.Duration, s *pathStatus) {
+func (in *Inbound) add(last time.Duration, s *pathStatus) {
 	in.route.request.add(s.response[:], s.nanos)
 	in.route.response.add(s.request[:], s.nanos)
 	counterOf(in.route.statuses, s.status).add(s.n)
-	in.targetStats.settle(last, s)
+	in.targetStats.add(last, s)
 }
 
 // counterOf returns the counter of a status that was counted before.

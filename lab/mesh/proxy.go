@@ -168,6 +168,11 @@ type Inbound struct {
 	allow, deny Counter
 	route       inboundRouteStats
 	limit       inboundLimitStats
+
+	// admitted counts requests that the metrics lack, the last of them at last.
+	admitted uint32
+	last     time.Duration
+	pending  bool
 }
 
 // Inbound returns the counters for a client and the verdict about it. Clients with the same
@@ -204,9 +209,18 @@ func (in *Inbound) Denied() { in.deny.Inc() }
 
 // Request counts an admitted request.
 func (in *Inbound) Request(now time.Duration) {
-	in.allow.Inc()
-	in.route.requests.Inc()
-	in.request(now)
+	in.admitted++
+	in.last = now
+	in.proxy.reg.postpone(in, &in.pending)
+}
+
+// settle implements [unsettled].
+func (in *Inbound) settle() {
+	in.allow.add(in.admitted)
+	in.route.requests.add(in.admitted)
+	in.requests.add(in.admitted)
+	*in.lastUsed = max(*in.lastUsed, in.last)
+	in.admitted, in.pending = 0, false
 }
 
 // Abandoned counts an admitted request that its client has given up before it reached the

@@ -28,8 +28,27 @@ type Registry struct {
 	nextID  int
 	// bounds are shared by all histograms, to stay in the CPU cache.
 	bounds bounds
-	// pending are the paths whose counts the metrics lack.
-	pending []*Path
+	// pending have counts that the metrics lack.
+	pending []unsettled
+}
+
+// unsettled counts what often happens together, to add it to the metrics when they are asked for.
+type unsettled interface{ settle() }
+
+// postpone makes the registry ask for counts later, unless pending says that it will.
+func (r *Registry) postpone(u unsettled, pending *bool) {
+	if !*pending {
+		*pending = true
+		r.pending = append(r.pending, u)
+	}
+}
+
+// settle adds all counts to the metrics.
+func (r *Registry) settle() {
+	for _, u := range r.pending {
+		u.settle()
+	}
+	r.pending = r.pending[:0]
 }
 
 // NewRegistry returns an empty registry.
