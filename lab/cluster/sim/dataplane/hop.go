@@ -246,9 +246,11 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 func (p *Plane) offer(h *hop) {
 	d := h.server
 	d.requests++
-	r := &h.request // copied field by field: a load of several waits for those that were just stored
-	job := service.Job{Tag: h.tag(), Request: service.Request{
-		Seq: r.Seq, User: r.User, Cohort: r.Cohort, Route: r.Route, Attempt: r.Attempt + h.allDraws()}}
+	// Field by field: to copy fields that were just stored, a processor waits.
+	var job service.Job
+	r, from := &job.Request, &h.request
+	r.Seq, r.User, r.Cohort, r.Route, r.Attempt = from.Seq, from.User, from.Cohort, from.Route, from.Attempt+h.allDraws()
+	job.Tag = h.tag()
 	if len(h.drops) > 0 {
 		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
 	}
