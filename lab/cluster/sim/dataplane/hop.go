@@ -246,10 +246,11 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 func (p *Plane) offer(h *hop) {
 	d := h.server
 	d.requests++
-	// Field by field: to copy fields that were just stored, a processor waits.
+	// Field by field: to copy several that were just stored, a processor waits.
 	var job service.Job
-	r, from := &job.Request, &h.request
-	r.Seq, r.User, r.Cohort, r.Route, r.Attempt = from.Seq, from.User, from.Cohort, from.Route, from.Attempt+h.allDraws()
+	to, from := &job.Request, &h.request
+	to.Seq, to.User, to.Cohort, to.Route = from.Seq, from.User, from.Cohort, from.Route
+	to.Attempt = from.Attempt + h.allDraws()
 	job.Tag = h.tag()
 	if len(h.drops) > 0 {
 		job.Headers = sentHeaders(p.headers(h, p.requestFor(h).path))
