@@ -127,10 +127,14 @@ func (s *Session) answer(step *Step, q *Question, before string) error {
 		if err != nil {
 			return err
 		}
-		if kept, err := asked.Read(given); err == nil {
+		kept, err := asked.Read(given)
+		switch {
+		case err == nil:
 			s.State.Given[name] = kept
 			return s.State.write(s.dir(s.Lesson.Name))
-		} else {
+		case strings.TrimSpace(given) == "":
+			s.UI.Show(fmt.Sprintf("This question needs an answer: %v.", err))
+		default:
 			s.UI.Show(fmt.Sprintf("%q is no answer: %v.", format.Clean(given), err))
 		}
 	}

@@ -210,7 +210,7 @@ func (a Asked) Expected() string {
 		if a.Expression != "" && a.Margin() >= 1 {
 			value = math.Round(value) // a measured value has more digits than a person wants
 		}
-		text := NumberText(value)
+		text := readable(value)
 		if a.Unit != "" {
 			unit = " " + a.Unit
 		}
@@ -218,7 +218,7 @@ func (a Asked) Expected() string {
 		case a.Relative && a.Tolerance > 0:
 			return text + unit + " ± " + NumberText(a.Tolerance*100) + " %"
 		case a.Tolerance > 0:
-			text += " ± " + NumberText(a.Tolerance)
+			text += " ± " + readable(a.Tolerance)
 		}
 		return text + unit
 	case scenario.KindMultiple:

@@ -6,11 +6,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"coalmine/lab/format"
 )
 
 // NumberText writes a number of a question.
 func NumberText(n float64) string {
 	return strconv.FormatFloat(math.Round(n*1000)/1000, 'f', -1, 64)
+}
+
+// readable is NumberText with the thousands of whole numbers in groups, as reports write them.
+func readable(n float64) string {
+	if n == math.Trunc(n) && math.Abs(n) < 1<<53 {
+		return format.Number(int64(n))
+	}
+	return NumberText(n)
 }
 
 // ParseNumber reads the number of an answer, such as "25", "25 %", "1 234", "0,5" or, if the unit is
