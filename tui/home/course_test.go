@@ -25,3 +25,16 @@ func TestLessonThatEndsWithAnError(t *testing.T) {
 		}
 	}
 }
+
+func TestKeyOfTheCourse(t *testing.T) {
+	for want, c := range map[string]course{
+		"course:":         {},
+		"course: hook":    {next: "hook", all: 12},
+		"course: value":   {next: "value", complete: 11, all: 12},
+		"replay evidence": {next: "evidence", complete: 12, all: 12},
+	} {
+		if got := c.action(); got != want {
+			t.Errorf("%+v: %q, want %q", c, got, want)
+		}
+	}
+}

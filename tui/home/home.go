@@ -65,6 +65,14 @@ type course struct {
 	complete, all int
 }
 
+// action is what the key of the course does.
+func (c course) action() string {
+	if c.all > 0 && c.complete == c.all {
+		return "replay " + c.next
+	}
+	return strings.TrimSpace("course: " + c.next)
+}
+
 // Name implements [screen.Screen].
 func (*Home) Name() string { return "scenarios" }
 
@@ -296,7 +304,7 @@ func (h *Home) Draw(a canvas.Area) {
 	} else {
 		keys := []pane.Key{{Key: "↑ ↓", Action: "choose"}, {Key: "enter", Action: "open"}, {Key: "/", Action: "find"}}
 		if h.backend.Lessons != nil {
-			keys = append(keys, pane.Key{Key: "c", Action: strings.TrimSpace("course: " + h.course.next)})
+			keys = append(keys, pane.Key{Key: "c", Action: h.course.action()})
 		}
 		if h.filter != "" {
 			keys = append(keys, pane.Key{Key: "esc", Action: "clear the filter"})
