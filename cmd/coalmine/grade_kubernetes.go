@@ -145,7 +145,7 @@ func (env *Env) gradePod(ctx context.Context, verb, arg string) error {
 		}
 		return nil
 	case "receive":
-		return indexedjob.Unpack(env.In, arg)
+		return indexedjob.Receive(env.In, arg)
 	case "send":
 		return indexedjob.Send(env.raw(), env.In, arg)
 	case "remove":

@@ -65,6 +65,19 @@ func packFile(t *tar.Writer, dir, name string) error {
 	return err
 }
 
+// Receive unpacks an archive in a pod. After an error it reads the rest as well: whoever sends it gets
+// no answer before.
+func Receive(in io.Reader, dir string) error {
+	err := Unpack(in, dir)
+	if err != nil {
+		_, _ = io.Copy(io.Discard, in)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: the volume must be writable for user and group %d, as which the pods run", err, nobody)
+	}
+	return err
+}
+
 // Unpack writes the files of an archive into a folder, which they cannot leave.
 func Unpack(r io.Reader, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

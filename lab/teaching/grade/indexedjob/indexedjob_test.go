@@ -89,7 +89,7 @@ func (c *cluster) exec(_ context.Context, namespace, _ string, command []string,
 		}
 		return nil
 	case "receive":
-		return indexedjob.Unpack(in, c.path(arg))
+		return indexedjob.Receive(in, c.path(arg))
 	case "send":
 		return indexedjob.Send(out, in, c.path(arg))
 	case "remove":
@@ -269,5 +269,18 @@ func TestUnpackStaysInside(t *testing.T) {
 		if entries, err := os.ReadDir(dir); err != nil || len(entries) > 1 {
 			t.Errorf("%q leads out: %v", h.Name, err)
 		}
+	}
+}
+
+// Who sends files waits until all are taken, so a volume that cannot be written to must not end the
+// reading.
+func TestReceiveReadsTheRestAfterAnError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	in := strings.NewReader(strings.Repeat("x", 1<<20))
+	if err := indexedjob.Receive(in, filepath.Join(file, "folder")); err == nil || in.Len() > 0 {
+		t.Errorf("%v with %d bytes left", err, in.Len())
 	}
 }
