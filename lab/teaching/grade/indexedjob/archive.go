@@ -65,7 +65,7 @@ func packFile(t *tar.Writer, dir, name string) error {
 	return err
 }
 
-// Receive unpacks an archive in a pod. After an error it reads the rest as well: whoever sends it gets
+// Receive unpacks an archive in a pod. After an error it reads the rest as well: the sender gets
 // no answer before.
 func Receive(in io.Reader, dir string) error {
 	err := Unpack(in, dir)

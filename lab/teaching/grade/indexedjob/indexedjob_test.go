@@ -272,7 +272,7 @@ func TestUnpackStaysInside(t *testing.T) {
 	}
 }
 
-// Who sends files waits until all are taken, so a volume that cannot be written to must not end the
+// A sender waits until all is taken, so a volume that cannot be written to must not end the
 // reading.
 func TestReceiveReadsTheRestAfterAnError(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
