@@ -246,7 +246,7 @@ func (p *Plane) turnAway(h *hop, status int, by ...mesh.Ref) {
 func (p *Plane) offer(h *hop) {
 	d := h.server
 	d.requests++
-	// Field by field: to copy several that were just stored, a processor waits.
+	// Field by field: a copy of the whole would wait for the stores of its fields.
 	var job service.Job
 	to, from := &job.Request, &h.request
 	to.Seq, to.User, to.Cohort, to.Route = from.Seq, from.User, from.Cohort, from.Route
