@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -36,7 +37,12 @@ func TestWorkersEndWithTheirParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	const limit = 20_000 // milliseconds
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, limit); n != 1 || err != nil {
+	ended := func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, limit) }
+	n, err := ended()
+	for errors.Is(err, unix.EINTR) { // by a signal, such as that of the parent's end
+		n, err = ended()
+	}
+	if n != 1 || err != nil {
 		t.Errorf("the worker lives on: %d, %v", n, err)
 		unix.Kill(pid, unix.SIGKILL)
 	}
